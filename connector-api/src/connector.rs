@@ -1,0 +1,173 @@
+//! The static part of a connector, and the registry in which the front end finds it.
+
+use crate::{Sink, Source, TableSpec};
+use freshet_types::{Clock, Error, OptionSpec, Result, SqlType, suggest};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a connector may use of the process it runs in.
+#[derive(Clone)]
+pub struct ConnectorEnv {
+    /// Folder in which the job keeps what must survive a restart; each connector stays below `<state_dir>/<its name>`.
+    pub state_dir: PathBuf,
+    /// Processing time.
+    pub clock: Arc<dyn Clock>,
+    /// Where the rows that a `print` sink writes go; standard output unless a test or a shell takes them.
+    pub console: Arc<dyn Console>,
+    /// Zone of the session, for formats that write instants as local text.
+    pub time_zone: String,
+}
+
+/// Takes lines that a sink shows to a person.
+pub trait Console: Send + Sync {
+    /// Writes whole lines, each ended by a newline.
+    fn write(&self, lines: &str);
+    /// Writes whole lines to standard error instead, where the console has one.
+    fn write_error(&self, lines: &str) {
+        self.write(lines);
+    }
+}
+
+/// A metadata column that a connector offers.
+#[derive(Debug, Clone)]
+pub struct MetadataColumn {
+    /// Key, such as `offset`.
+    pub key: &'static str,
+    /// Type of its values.
+    pub sql_type: SqlType,
+    /// Whether it can be read only.
+    pub read_only: bool,
+    /// One sentence for the manual.
+    pub doc: &'static str,
+}
+
+/// A kind of outside system.
+pub trait Connector: Send + Sync {
+    /// Name as it stands in `'connector' = '...'`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for the manual.
+    fn doc(&self) -> &'static str;
+
+    /// Options besides `connector`, `format` and those of the formats, which `crate::connector::check_options` adds.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// Whether the table has a `format` option, and which prefixes (`key.`, `value.`) it may carry.
+    fn format_prefixes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Metadata columns that a table of this connector may declare.
+    fn metadata(&self) -> Vec<MetadataColumn> {
+        Vec::new()
+    }
+
+    /// Mends old spellings before options are checked; each returned line is shown to the user as a notice.
+    fn upgrade_options(&self, _options: &mut freshet_types::Options) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A source that reads `table`.
+    fn source(&self, table: &TableSpec, _env: &ConnectorEnv) -> Result<Arc<dyn Source>> {
+        Err(Error::unsupported("connector.no_source", format!("connector \"{}\" cannot be read from", self.name()))
+            .at("table", &table.name)
+            .hint("use it as the target of an INSERT"))
+    }
+
+    /// A sink that writes `table`.
+    fn sink(&self, table: &TableSpec, _env: &ConnectorEnv) -> Result<Arc<dyn Sink>> {
+        Err(Error::unsupported("connector.no_sink", format!("connector \"{}\" cannot be written to", self.name()))
+            .at("table", &table.name)
+            .hint("use it as a source"))
+    }
+}
+
+/// Every connector that a build knows, handed to the front end.
+#[derive(Clone)]
+pub struct ConnectorRegistry(Vec<&'static dyn Connector>);
+
+impl ConnectorRegistry {
+    /// A registry of `connectors`.
+    pub fn new(connectors: impl IntoIterator<Item = &'static dyn Connector>) -> Self {
+        Self(connectors.into_iter().collect())
+    }
+
+    /// All connectors, in the order of the manual.
+    pub fn all(&self) -> &[&'static dyn Connector] {
+        &self.0
+    }
+
+    /// The connector named `name`.
+    ///
+    /// # Errors
+    /// `connector.unknown` with the nearest name.
+    pub fn find(&self, name: &str) -> Result<&'static dyn Connector> {
+        self.0.iter().find(|c| c.name() == name).copied().ok_or_else(|| {
+            Error::invalid("connector.unknown", format!("no connector named \"{name}\"")).hint(suggest::hint(
+                name,
+                "connectors",
+                self.0.iter().map(|c| c.name()),
+            ))
+        })
+    }
+}
+
+/// Refuses options that neither `connector` nor the formats that the table names know.
+///
+/// # Errors
+/// `option.unknown`, `option.missing`, `option.invalid`, `format.unknown`.
+pub fn check_options(connector: &dyn Connector, table: &TableSpec) -> Result<()> {
+    use freshet_types::OptionKind::{Duration, Int, OneOf, Text};
+    let mut specs: Vec<OptionSpec> = vec![OptionSpec::required("connector", Text, "name of the connector")];
+    specs.extend_from_slice(connector.options());
+    specs.extend([
+        OptionSpec::optional(
+            "scan.watermark.idle-timeout",
+            Duration,
+            "after which a silent split no longer holds the watermark back",
+        ),
+        OptionSpec::optional(
+            "scan.watermark.emit.strategy",
+            OneOf(&["on-periodic", "on-event"]),
+            "accepted; watermarks advance with each epoch",
+        ),
+        OptionSpec::optional("scan.parallelism", Int, "accepted; --workers decides"),
+        OptionSpec::optional("sink.parallelism", Int, "accepted; --workers decides"),
+        OptionSpec::with_default(
+            "errors",
+            OneOf(&["dead-letter", "fail"]),
+            "dead-letter",
+            "what becomes of records that cannot be decoded",
+        ),
+    ]);
+    let mut names: Vec<String> = Vec::new();
+    for prefix in connector.format_prefixes() {
+        let name = format!("{prefix}format");
+        if let Some(format) = table.options.get(&name) {
+            let format = freshet_formats::find(format).map_err(|e| e.at("option", &name).at("table", &table.name))?;
+            for option in format.options() {
+                names.push(format!("{prefix}{}.{}", format.name(), option.name));
+                specs.push(OptionSpec { name: "", ..*option });
+            }
+        }
+        names.push(name);
+        specs.push(OptionSpec::optional("", Text, "name of the format"));
+    }
+    // Specs whose names are made here are checked apart, because their names do not live as long as the build.
+    let made = specs.split_off(specs.len() - names.len());
+    let mut rest = table.options.clone();
+    for (name, spec) in names.iter().zip(&made) {
+        if let Some(text) = rest.remove(name) {
+            spec.kind.check(name, &text).map_err(|e| e.at("table", &table.name))?;
+        }
+    }
+    let known = |e: Error| match e.code() {
+        "option.unknown" => {
+            let typed = rest.iter().map(|(k, _)| k).find(|k| !specs.iter().any(|s| s.matches(k))).unwrap_or_default();
+            let all = specs.iter().map(|s| s.name).chain(names.iter().map(String::as_str));
+            Error::invalid("option.unknown", e.text()).hint(suggest::hint(typed, "options", all))
+        }
+        _ => e,
+    };
+    rest.check(&specs).map_err(|e| known(e).at("table", &table.name))
+}

@@ -1,0 +1,136 @@
+//! Floor 1: bytes to rows and back.
+//!
+//! A [`Format`] is the static part: name, manual, options. Records one by one (a line, a Kafka payload) go through a
+//! [`RecordDecoder`] and a [`RecordEncoder`]; formats that own the whole file (Parquet, Avro files) go through a
+//! [`FileReader`] and a [`FileWriter`].
+//!
+//! Must never know: where bytes come from.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use freshet_types::{Error, OptionSpec, Options, Result, suggest};
+use std::io::{Read, Seek};
+
+/// How records of a format lie in a file or a byte stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// One record per line, ended by `\n` or `\r\n`; no record holds a line break.
+    Lines,
+    /// One record per line, but a quoted field may hold line breaks; the byte is the quote (0 when quoting is off).
+    QuotedLines(u8),
+    /// The format owns the whole file.
+    File,
+}
+
+/// Why a record could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordError {
+    /// What is wrong, with the place inside the record.
+    pub reason: String,
+}
+
+/// A kind of encoding.
+pub trait Format: Send + Sync {
+    /// Name as it stands in `'format' = '...'`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for the manual.
+    fn doc(&self) -> &'static str;
+
+    /// Options, without the prefix `<name>.` under which users write them.
+    fn options(&self) -> &'static [OptionSpec];
+
+    /// How records lie in a file.
+    fn framing(&self, options: &Options) -> Framing;
+
+    /// A decoder for single records into `schema` (names decide which field goes where; only these columns are decoded).
+    fn decoder(&self, schema: &SchemaRef, full_schema: &SchemaRef, options: &Options)
+    -> Result<Box<dyn RecordDecoder>>;
+
+    /// An encoder of rows into single records.
+    fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn RecordEncoder>>;
+
+    /// A reader of whole files, for [`Framing::File`].
+    fn open(&self, _file: Box<dyn RandomRead>, _schema: &SchemaRef, _options: &Options) -> Result<Box<dyn FileReader>> {
+        Err(Error::internal("format.not_a_file", format!("format \"{}\" does not own whole files", self.name())))
+    }
+
+    /// A writer of whole files, for [`Framing::File`].
+    fn create(&self, _schema: &SchemaRef, _options: &Options) -> Result<Box<dyn FileWriter>> {
+        Err(Error::internal("format.not_a_file", format!("format \"{}\" does not own whole files", self.name())))
+    }
+
+    /// Finds the schema of a file from its first bytes or its footer, for `SELECT * FROM 'file'`.
+    fn infer(&self, _file: Box<dyn RandomRead>, _options: &Options) -> Result<SchemaRef> {
+        Err(Error::unsupported("format.no_schema", format!("format \"{}\" does not tell its columns", self.name()))
+            .hint("declare the table with CREATE TABLE"))
+    }
+}
+
+/// Bytes that can be read from any position.
+pub trait RandomRead: Read + Seek + Send {}
+impl<T: Read + Seek + Send> RandomRead for T {}
+
+/// Turns single records into rows.
+pub trait RecordDecoder: Send {
+    /// Decodes one record and appends its row (some formats: rows). A record that fails leaves no trace in the columns.
+    fn push(&mut self, record: &[u8]) -> std::result::Result<(), RecordError>;
+
+    /// Rows that wait.
+    fn row_count(&self) -> usize;
+
+    /// Hands out the rows and starts anew.
+    fn finish(&mut self) -> Result<RecordBatch>;
+}
+
+/// Turns rows into single records.
+pub trait RecordEncoder: Send {
+    /// Appends the record of row `row` of `rows`, without a line break behind it.
+    fn append(&mut self, rows: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Bytes that a new file begins with, such as a header line.
+    fn preamble(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// Reads a whole file in order; position = number of rows before.
+pub trait FileReader: Send {
+    /// The next rows, at most about `rows`; none at the end of the file.
+    fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>>;
+
+    /// Goes on behind the first `rows` rows, without decoding more of them than the format forces it to.
+    fn skip(&mut self, rows: u64) -> Result<()>;
+}
+
+/// Writes a whole file into memory; the owner takes the bytes away as they come.
+pub trait FileWriter: Send {
+    /// Appends rows.
+    fn write(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Takes the bytes that are ready.
+    fn take(&mut self) -> Vec<u8>;
+
+    /// Bytes of the file so far, those included that are not ready yet (an estimate).
+    fn size(&self) -> u64;
+
+    /// Ends the file and gives its last bytes.
+    fn finish(self: Box<Self>) -> Result<Vec<u8>>;
+}
+
+/// Every format of this build, in the order the manual lists them.
+pub static FORMATS: &[&dyn Format] = &[];
+
+/// The format named `name`.
+///
+/// # Errors
+/// `format.unknown` with the nearest name.
+pub fn find(name: &str) -> Result<&'static dyn Format> {
+    FORMATS.iter().find(|f| f.name() == name).copied().ok_or_else(|| {
+        Error::invalid("format.unknown", format!("no format named \"{name}\"")).hint(suggest::hint(
+            name,
+            "formats",
+            FORMATS.iter().map(|f| f.name()),
+        ))
+    })
+}

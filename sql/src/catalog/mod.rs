@@ -1,0 +1,3 @@
+//! What names mean: catalogs, databases, tables, views.
+
+pub mod external;
