@@ -1,0 +1,45 @@
+//! Where the rows of a SELECT go: the seam between a running query and whoever shows it.
+
+use arrow::datatypes::SchemaRef;
+use freshet_types::{ChangeBatch, Result, Watermark};
+
+/// What is known about a result before its first row.
+#[derive(Debug, Clone)]
+pub struct ResultInfo {
+    /// Columns.
+    pub schema: SchemaRef,
+    /// Whether no row is ever taken back.
+    pub append_only: bool,
+    /// Whether the query ends by itself.
+    pub bounded: bool,
+    /// ORDER BY of the outermost query: column, ascending, nulls first. Applied to the final rows.
+    pub order_by: Vec<OrderTerm>,
+}
+
+/// One term of ORDER BY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderTerm {
+    /// Index of the column.
+    pub column: usize,
+    /// Smallest first.
+    pub ascending: bool,
+    /// NULL before everything else.
+    pub nulls_first: bool,
+}
+
+/// Takes the rows of one query.
+pub trait ResultWriter: Send {
+    /// The query starts.
+    fn start(&mut self, info: &ResultInfo) -> Result<()>;
+
+    /// Rows appear and disappear.
+    fn changes(&mut self, changes: &ChangeBatch) -> Result<()>;
+
+    /// A consistent cut has been reached: every change of the epoch has been written.
+    fn epoch(&mut self, _watermark: Watermark) -> Result<()> {
+        Ok(())
+    }
+
+    /// The query has ended.
+    fn finish(&mut self) -> Result<()>;
+}
