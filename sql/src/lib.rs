@@ -2,4 +2,5 @@
 //!
 //! Must never know: a concrete connector, pgwire.
 
+pub mod parse;
 pub mod catalog;

@@ -1,3 +1,6 @@
 //! What names mean: catalogs, databases, tables, views.
 
+mod definition;
 pub mod external;
+
+pub use definition::*;
