@@ -79,6 +79,11 @@ pub trait RecordDecoder: Send {
     /// Rows that wait.
     fn row_count(&self) -> usize;
 
+    /// Records left out so far because `ignore-parse-errors` asks for it; they gave no row and no error.
+    fn ignored_count(&self) -> u64 {
+        0
+    }
+
     /// Hands out the rows and starts anew.
     fn finish(&mut self) -> Result<RecordBatch>;
 }
@@ -120,6 +125,19 @@ pub trait FileWriter: Send {
 
 /// Every format of this build, in the order the manual lists them.
 pub static FORMATS: &[&dyn Format] = &[];
+
+/// The options of format `format_name` among those of a table, under their own names; `prefix` is `value.`, `key.` or
+/// empty, as it stands before `format`.
+///
+/// ```
+/// use freshet_types::Options;
+/// let table: Options = [("value.format", "json"), ("value.json.ignore-parse-errors", "true")].into_iter().collect();
+/// let options = freshet_formats::split_options(&table, "value.", "json");
+/// assert_eq!(options.get("ignore-parse-errors"), Some("true"));
+/// ```
+pub fn split_options(table_options: &Options, prefix: &str, format_name: &str) -> Options {
+    table_options.with_prefix(&format!("{prefix}{format_name}."))
+}
 
 /// The format named `name`.
 ///
