@@ -102,6 +102,11 @@ pub trait Source: Send + Sync {
     /// What happens to rows after a restart: `true` when every offset can be gone back to, so that nothing is lost.
     fn is_replayable(&self) -> bool;
 
+    /// Whether it only ever inserts; a changelog (Debezium, upsert) says false, and the planner expects retractions.
+    fn is_append_only(&self) -> bool {
+        true
+    }
+
     /// The splits that exist now, in the order in which one reader should take them. Called once at the start and, when
     /// there is a [`Source::discovery_interval`], again and again; a split that is already known is left alone.
     ///
