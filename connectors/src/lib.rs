@@ -1,1 +1,5 @@
-//! (being written)
+//! Floor 5: one folder per outside system.
+//!
+//! Must never know: engine internals, SQL.
+
+pub mod storage;
