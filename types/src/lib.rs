@@ -7,7 +7,9 @@
 
 pub mod batch;
 pub mod clock;
+pub mod env;
 pub mod error;
+pub mod failpoint;
 pub mod invariant;
 pub mod key;
 pub mod options;
