@@ -1,1 +1,21 @@
-//! (being written)
+//! Floor 7: the session that executes statements and runs jobs; [`assemble`] names every concrete part of the build.
+//!
+//! Must never know: the terminal.
+
+mod assemble;
+mod collect;
+mod dead_letters;
+mod dry_lake;
+mod lake_questions;
+mod lazy_lake;
+mod observer;
+mod result;
+mod session;
+
+pub use freshet_engine::job::{JobReport, JobStatus};
+pub use freshet_sql::diagnose::diagnose;
+pub use freshet_sql::variables::replace_variables;
+pub use lake_questions::{LakeAnswer, LakeQuestion};
+pub use observer::{Control, Observer};
+pub use result::{OrderTerm, ResultInfo, ResultWriter};
+pub use session::{Session, SessionOptions};

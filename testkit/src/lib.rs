@@ -1,1 +1,4 @@
-//! (being written)
+//! For developers: sources with scripted events, real components, the crash harness. Never shipped.
+
+pub mod crash;
+pub mod events;

@@ -1,0 +1,35 @@
+//! `freshet check FILE.sql`: parse, plan, types and options, without running anything.
+
+use super::shared;
+use crate::screen;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use freshet_types::{Error, Result};
+use std::path::PathBuf;
+
+pub(super) fn define() -> Command {
+    Command::new("check")
+        .about("Check SQL files without running them: syntax, names, types, options, plans")
+        .arg(Arg::new("files").value_name("FILE.sql").required(true).num_args(1..).value_parser(value_parser!(PathBuf)).help("SQL files; - is standard input"))
+        .args(shared::session_arguments())
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
+    let mut wrong = 0;
+    for file in arguments.get_many::<PathBuf>("files").expect("clap requires one") {
+        let name = file.display().to_string();
+        let text = shared::read_script(arguments, file)?;
+        let mut session = shared::open_session(arguments)?;
+        match session.check_script(&text, &mut |notice| screen::say_notice(notice)) {
+            Ok(count) => screen::say_done(&format!("{name}: {count} statements, all fine")),
+            Err(e) => {
+                wrong += 1;
+                screen::say_error(&freshet_server::diagnose(&e, &text, &name));
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => Err(Error::invalid("check.failed", "one file has an error").hint("mend it and check again")),
+        n => Err(Error::invalid("check.failed", format!("{n} files have errors")).hint("mend them and check again")),
+    }
+}

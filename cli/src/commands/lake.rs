@@ -1,0 +1,48 @@
+//! `freshet lake ...`: what a lake table is made of, and the proof that it is whole.
+
+use super::shared;
+use crate::output::{self};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use freshet_server::{LakeQuestion, ResultInfo};
+use freshet_types::{ChangeBatch, Error, Result};
+
+pub(super) fn define() -> Command {
+    let table = || Arg::new("table").value_name("TABLE").required(true).help("[catalog.][database.]table");
+    let catalog = || {
+        Arg::new("setup").long("setup").value_name("SQL").action(ArgAction::Append).help("Statements to run first, such as CREATE CATALOG, for tables outside of the embedded lake")
+    };
+    let sub = |name: &'static str, about: &'static str| {
+        Command::new(name).about(about).arg(table()).arg(catalog()).arg(shared::output_argument()).args(shared::session_arguments())
+    };
+    Command::new("lake")
+        .about("Look into lake tables and verify them")
+        .subcommand_required(true)
+        .subcommand(sub("verify", "Prove that no file is referenced twice, all files are there, checkpoints are consecutive"))
+        .subcommand(sub("snapshots", "List the snapshots of a table"))
+        .subcommand(sub("files", "List the data files of a table's current snapshot"))
+}
+
+pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
+    let (name, arguments) = arguments.subcommand().expect("clap requires a subcommand");
+    let question = match name {
+        "verify" => LakeQuestion::Verify,
+        "snapshots" => LakeQuestion::Snapshots,
+        _ => LakeQuestion::Files,
+    };
+    let mut session = shared::open_session(arguments)?;
+    let mut terminal = super::run::Terminal::new(shared::output_form(arguments), session.time_zone());
+    for text in arguments.get_many::<String>("setup").unwrap_or_default() {
+        session.run_script(text, &mut terminal).map_err(|e| freshet_server::diagnose(&e, text, "--setup"))?;
+    }
+    let table = arguments.get_one::<String>("table").expect("clap requires it");
+    let answer = session.ask_lake(question, table)?;
+    let mut writer = output::writer(shared::output_form(arguments), session.time_zone());
+    writer.start(&ResultInfo { schema: answer.rows.schema(), append_only: true, bounded: true, order_by: Vec::new() })?;
+    writer.changes(&ChangeBatch::inserts(answer.rows))?;
+    writer.finish()?;
+    match answer.problems {
+        0 => Ok(()),
+        n => Err(Error::data("lake.broken", format!("table \"{table}\" has {n} problems"))
+            .hint("the rows above name them; restore the files or roll the table back")),
+    }
+}

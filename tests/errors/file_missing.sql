@@ -1,0 +1,1 @@
+SELECT * FROM '/no/such/folder/data.parquet' WHERE age > 30;

@@ -1,0 +1,2 @@
+CREATE TEMPORARY TABLE t (a INT) WITH ('connector' = 'datagen', 'number-of-row' = '10');
+SELECT * FROM t;

@@ -1,0 +1,1 @@
+CREATE TEMPORARY TABLE t (a INT, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'datagen');

@@ -1,0 +1,1 @@
+CREATE TEMPORARY TABLE t (a INT PRIMARY KEY) WITH ('connector' = 'datagen');
