@@ -1,0 +1,1 @@
+SELECT * FROM '${DIR}/data_lake/data.parquet' WHERE age > 30;
