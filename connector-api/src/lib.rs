@@ -13,6 +13,7 @@
 //!
 //! Must never know: a real system, the engine.
 
+pub mod conformance;
 pub mod connector;
 pub mod sink;
 pub mod source;
