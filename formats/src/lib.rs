@@ -6,6 +6,16 @@
 //!
 //! Must never know: where bytes come from.
 
+pub mod json;
+
+pub mod csv;
+
+pub mod raw;
+
+mod column;
+mod parse;
+mod print;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use freshet_types::{Error, OptionSpec, Options, Result, suggest};
@@ -124,7 +134,7 @@ pub trait FileWriter: Send {
 }
 
 /// Every format of this build, in the order the manual lists them.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &raw::Raw];
 
 /// The options of format `format_name` among those of a table, under their own names; `prefix` is `value.`, `key.` or
 /// empty, as it stands before `format`.
