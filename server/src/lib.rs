@@ -14,6 +14,7 @@ mod session;
 
 pub use freshet_engine::job::{JobReport, JobStatus};
 pub use freshet_sql::diagnose::diagnose;
+pub use freshet_sql::parse::is_complete;
 pub use freshet_sql::variables::replace_variables;
 pub use lake_questions::{LakeAnswer, LakeQuestion};
 pub use observer::{Control, Observer};

@@ -6,14 +6,30 @@ use freshet_types::{ChangeBatch, Result, Watermark};
 /// What is known about a result before its first row.
 #[derive(Debug, Clone)]
 pub struct ResultInfo {
-    /// Columns.
+    /// Columns, those included that rows are only ordered by.
     pub schema: SchemaRef,
+    /// How many of the columns are shown.
+    pub visible: usize,
     /// Whether no row is ever taken back.
     pub append_only: bool,
     /// Whether the query ends by itself.
     pub bounded: bool,
     /// ORDER BY of the outermost query: column, ascending, nulls first. Applied to the final rows.
     pub order_by: Vec<OrderTerm>,
+}
+
+impl ResultInfo {
+    /// Rows that are all there and in order.
+    pub fn of_rows(schema: SchemaRef) -> Self {
+        let visible = schema.fields().len();
+        Self { schema, visible, append_only: true, bounded: true, order_by: Vec::new() }
+    }
+
+    /// Schema of the columns that are shown.
+    pub fn visible_schema(&self) -> SchemaRef {
+        let shown: Vec<usize> = (0..self.visible).collect();
+        std::sync::Arc::new(self.schema.project(&shown).expect("visible columns are columns"))
+    }
 }
 
 /// One term of ORDER BY.

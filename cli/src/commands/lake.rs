@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     let table = arguments.get_one::<String>("table").expect("clap requires it");
     let answer = session.ask_lake(question, table)?;
     let mut writer = output::writer(shared::output_form(arguments), session.time_zone());
-    writer.start(&ResultInfo { schema: answer.rows.schema(), append_only: true, bounded: true, order_by: Vec::new() })?;
+    writer.start(&ResultInfo::of_rows(answer.rows.schema()))?;
     writer.changes(&ChangeBatch::inserts(answer.rows))?;
     writer.finish()?;
     match answer.problems {

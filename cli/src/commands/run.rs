@@ -119,7 +119,7 @@ impl Observer for Terminal {
 
     fn listing(&mut self, rows: &RecordBatch) -> Result<()> {
         let mut writer = output::writer(self.form, self.zone);
-        writer.start(&ResultInfo { schema: rows.schema(), append_only: true, bounded: true, order_by: Vec::new() })?;
+        writer.start(&ResultInfo::of_rows(rows.schema()))?;
         writer.changes(&freshet_types::ChangeBatch::inserts(rows.clone()))?;
         writer.finish()
     }

@@ -43,7 +43,7 @@ impl ChangelogWriter {
 
 impl ResultWriter for ChangelogWriter {
     fn start(&mut self, info: &ResultInfo) -> Result<()> {
-        self.texts = column_texts(&info.schema, self.zone);
+        self.texts = column_texts(&info.visible_schema(), self.zone);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ impl FinalRows {
 
     fn passes_through(&self) -> bool {
         let info = self.info();
-        self.form.is_streaming() && info.append_only && info.order_by.is_empty()
+        self.form.is_streaming() && info.append_only && info.order_by.is_empty() && info.visible == info.schema.fields().len()
     }
 
     /// Folds what is pending into one batch.
@@ -87,7 +87,8 @@ impl ResultWriter for FinalRows {
                     .collect();
                 rows = take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?;
             }
-            self.form.rows(&rows)?;
+            let shown: Vec<usize> = (0..info.visible).collect();
+            self.form.rows(&rows.project(&shown)?)?;
         }
         self.form.end()
     }
@@ -134,7 +135,8 @@ mod tests {
         let form = LineForm::to(TsvLines, chrono_tz::Tz::UTC, Box::new(SharedBytes(Arc::clone(&out))));
         let mut writer = FinalRows::new(Box::new(form));
         let order_by = vec![OrderTerm { column: 1, ascending: false, nulls_first: false }];
-        writer.start(&ResultInfo { schema: Arc::clone(&schema), append_only: false, bounded: true, order_by }).unwrap();
+        let info = ResultInfo { append_only: false, order_by, ..ResultInfo::of_rows(Arc::clone(&schema)) };
+        writer.start(&info).unwrap();
         writer.changes(&batch(["a", "b", "c"], [1, 2, 3], [1, 1, 2])).unwrap();
         writer.changes(&batch(["a", "a", "b"], [1, 5, 2], [-1, 1, -1])).unwrap();
         writer.finish().unwrap();

@@ -149,9 +149,10 @@ impl<L: Lines> RowsForm for LineForm<L> {
     }
 
     fn begin(&mut self, info: &ResultInfo) -> Result<()> {
-        self.texts = column_texts(&info.schema, self.zone);
+        let schema = info.visible_schema();
+        self.texts = column_texts(&schema, self.zone);
         let mut header = String::new();
-        self.lines.header(&info.schema, &mut header);
+        self.lines.header(&schema, &mut header);
         self.put(&header)
     }
 

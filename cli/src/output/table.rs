@@ -44,7 +44,7 @@ impl RowsForm for BoxTable {
 
     fn end(&mut self) -> Result<()> {
         let info = self.info.as_ref().expect("a result starts before it ends");
-        let rows = concat_batches(&info.schema, &self.rows)?;
+        let rows = concat_batches(&info.visible_schema(), &self.rows)?;
         let text = draw(&rows, self.zone)?;
         std::io::stdout().write_all(text.as_bytes()).map_err(super::lines::output_error)
     }

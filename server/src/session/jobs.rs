@@ -57,7 +57,7 @@ impl Session {
                 return Ok(());
             }
             let (schema, batches) = batch::run(&planner, query)?;
-            let info = ResultInfo { schema, append_only: true, bounded: true, order_by: Vec::new() };
+            let info = ResultInfo::of_rows(schema);
             let mut writer = observer.result_writer(&info);
             writer.start(&info)?;
             for rows in batches {

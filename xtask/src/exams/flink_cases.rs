@@ -3,6 +3,8 @@
 use super::Outcome;
 use super::rows::difference;
 use super::session::{self, RowText};
+use freshet_sql::parse::{ColumnKind, Statement, parse_script};
+use freshet_types::SqlType;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -192,6 +194,41 @@ fn timestamp(ms: i64) -> String {
 }
 
 /// A table of Flink's `values` connector, over a file with its data. None when the rows cannot be written as events.
-fn values_table(_ddl: &str, _data: &Value, _folder: &Path) -> Result<Option<String>, String> {
-    Ok(None)
+fn values_table(ddl: &str, data: &Value, folder: &Path) -> Result<Option<String>, String> {
+    let text = format!("{};\n", ddl.trim_end_matches(';'));
+    let Ok(parsed) = parse_script(&text) else { return Ok(Some(text)) };
+    let Some(Statement::CreateTable(table)) = parsed.first().map(|p| &p.statement) else { return Ok(Some(text)) };
+    let (Some("values"), Some(id)) = (table.options.get("connector"), table.options.get("data-id")) else {
+        return Ok(Some(text));
+    };
+    let columns: Vec<_> = table.columns.iter().filter(|c| matches!(c.kind, ColumnKind::Physical)).collect();
+    let (mut lines, mut updating) = (String::new(), false);
+    for event in data[id].as_array().into_iter().flatten() {
+        let mut row = serde_json::Map::new();
+        for (i, column) in columns.iter().enumerate() {
+            let Some(sql_type) = &column.sql_type else { return Ok(None) };
+            row.insert(column.name.clone(), as_json(&event["row"][i], sql_type));
+        }
+        let op = event["op"].as_str().unwrap_or("+I");
+        updating |= op != "+I";
+        let _ = writeln!(lines, "{}", json!({ "op": op, "row": row }));
+    }
+    let file = folder.join(format!("{}.values", table.name.join("_")));
+    std::fs::write(&file, lines).map_err(|e| e.to_string())?;
+    let Some(with) = ddl.to_uppercase().rfind("WITH") else { return Ok(None) };
+    Ok(Some(format!(
+        "{} WITH ('connector' = 'events', 'path' = '{}', 'one-by-one' = 'true', 'updating' = '{updating}');\n",
+        &ddl[..with],
+        file.display()
+    )))
+}
+
+/// Values as the JSON format reads them: timestamps with a blank, bytes in Base64.
+fn as_json(value: &Value, sql_type: &SqlType) -> Value {
+    match (sql_type, value) {
+        (SqlType::Timestamp(_) | SqlType::TimestampLtz(_), Value::String(text)) => {
+            json!(text.replace('T', " "))
+        }
+        _ => value.clone(),
+    }
 }

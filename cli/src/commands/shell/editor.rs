@@ -74,52 +74,17 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// A line is complete at a semicolon outside of quotes, or when it is a short command.
+/// A line is complete when its last statement is, or when it is a short command.
 struct EndsWithSemicolon;
 
 impl Validator for EndsWithSemicolon {
     fn validate(&self, line: &str) -> ValidationResult {
-        if line.trim().is_empty() || super::meta::parse(line).is_some() || is_complete(line) {
+        if line.trim().is_empty() || super::meta::parse(line).is_some() || freshet_server::is_complete(line) {
             ValidationResult::Complete
         } else {
             ValidationResult::Incomplete
         }
     }
-}
-
-/// Whether the last thing outside of quotes and comments is a semicolon. A statement set is complete behind its END.
-pub(super) fn is_complete(text: &str) -> bool {
-    let mut chars = text.chars().peekable();
-    let (mut ends, mut code) = (false, String::new());
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' | '`' | '"' => {
-                if !chars.by_ref().any(|other| other == c) {
-                    return false;
-                }
-                ends = false;
-            }
-            '-' if chars.peek() == Some(&'-') => drop(chars.by_ref().find(|c| *c == '\n')),
-            '/' if chars.peek() == Some(&'*') => {
-                let mut before = ' ';
-                let closed = chars.by_ref().any(|c| std::mem::replace(&mut before, c) == '*' && c == '/');
-                if !closed {
-                    return false;
-                }
-            }
-            ';' => {
-                ends = true;
-                code.push(';');
-            }
-            c => {
-                ends &= c.is_whitespace();
-                code.extend(c.to_uppercase());
-            }
-        }
-    }
-    let words: Vec<&str> = code.split(|c: char| c.is_whitespace() || c == ';').filter(|w| !w.is_empty()).collect();
-    let is_set = words.windows(2).any(|w| w == ["STATEMENT", "SET"]);
-    ends && (!is_set || words.last() == Some(&"END"))
 }
 
 struct Words(Arc<Mutex<Vec<String>>>);
@@ -169,27 +134,5 @@ impl Prompt for SqlPrompt {
     }
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         format!("(search: {}) ", search.term).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_complete;
-
-    #[test]
-    fn a_statement_ends_at_a_semicolon_outside_of_quotes() {
-        for (text, complete) in [
-            ("SELECT 1", false),
-            ("SELECT 1;", true),
-            ("SELECT 1; ", true),
-            ("SELECT ';", false),
-            ("SELECT ';' -- ;", false),
-            ("SELECT 1 /* ; */", false),
-            ("SELECT 1; -- done", true),
-            ("EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1;", false),
-            ("EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END;", true),
-        ] {
-            assert_eq!(is_complete(text), complete, "{text}");
-        }
     }
 }
