@@ -57,7 +57,7 @@ pub(crate) fn int(text: &[u8]) -> Result<i64, Misfit> {
         _ => (false, text),
     };
     let (value, count) = digits19(digits, 0);
-    if count == digits.len() && count > 0 {
+    if count == digits.len() && (1..20).contains(&count) {
         return signed(value, negative).ok_or(Misfit::Range);
     }
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
