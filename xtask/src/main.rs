@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask test | tidy | exams | services`.
 
+mod bench;
 mod exams;
 mod services;
 mod test;
@@ -19,6 +20,7 @@ static CHORES: &[Chore] = &[
     Chore { name: "test", doc: "everything that must pass: format, lints, floors, all tests", run: test::run },
     Chore { name: "tidy", doc: "floors, registries, file headers", run: tidy::run },
     Chore { name: "exams", doc: "cases that others wrote: exams [SET ...] [--bless]", run: exams::run },
+    Chore { name: "bench", doc: "the release build against DuckDB: bench [--events N] [NAME ...]", run: bench::run },
     Chore { name: "services", doc: "real components for tests: services up|down kafka hdfs s3 rest readers", run: services::run },
 ];
 
