@@ -2,5 +2,10 @@
 //!
 //! Must never know: a concrete connector, pgwire.
 
-pub mod parse;
 pub mod catalog;
+pub mod config;
+pub mod diagnose;
+pub mod parse;
+pub mod variables;
+
+pub use datafusion::sql::sqlparser::ast::Query;
