@@ -12,7 +12,13 @@ pub mod csv;
 
 pub mod raw;
 
+pub mod parquet;
+
+pub mod avro;
+
+mod adapt;
 mod column;
+mod file;
 mod parse;
 mod print;
 
@@ -134,7 +140,7 @@ pub trait FileWriter: Send {
 }
 
 /// Every format of this build, in the order the manual lists them.
-pub static FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &raw::Raw];
+pub static FORMATS: &[&dyn Format] = &[&json::Json, &csv::Csv, &raw::Raw, &parquet::Parquet, &avro::Avro];
 
 /// The options of format `format_name` among those of a table, under their own names; `prefix` is `value.`, `key.` or
 /// empty, as it stands before `format`.

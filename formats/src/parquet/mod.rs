@@ -1,0 +1,104 @@
+//! Parquet files.
+//!
+//! Columns are found by name. Page checksums are not verified; encrypted files are refused. Times are UTC, whatever
+//! `utc-timezone` says; 96-bit timestamps are read with microseconds.
+//!
+//! Source: Flink documentation, "Parquet Format"; Apache Parquet, "Logical Type Definitions".
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use write::writer_properties;
+
+use crate::{FileReader, FileWriter, Format, Framing, RandomRead, RecordDecoder, RecordEncoder};
+use arrow::datatypes::SchemaRef;
+use freshet_types::{Error, OptionKind, OptionSpec, Options, Result, suggest};
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+
+/// The format.
+pub struct Parquet;
+
+const COMPRESSIONS: &[&str] = &["zstd", "snappy", "gzip", "lz4", "lz4_raw", "brotli", "uncompressed", "none"];
+
+static OPTIONS: &[OptionSpec] = &[
+    OptionSpec::with_default("compression", OptionKind::OneOf(COMPRESSIONS), "zstd", "how pages are compressed"),
+    OptionSpec::with_default(
+        "utc-timezone",
+        OptionKind::Bool,
+        "true",
+        "accepted; times are read and written as UTC in any case",
+    ),
+    OptionSpec::with_default("block.size", OptionKind::Size, "128 mb", "bytes after which a row group ends"),
+    OptionSpec::with_default("page.size", OptionKind::Size, "1 mb", "bytes after which a page ends"),
+    OptionSpec::optional(
+        "enable.dictionary",
+        OptionKind::Bool,
+        "whether columns have dictionaries; without it the first rows of each column decide",
+    ),
+];
+
+/// The compression named `name`.
+///
+/// # Errors
+/// `option.invalid` with the nearest name.
+pub fn compression(name: &str) -> Result<Compression> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "zstd" => Compression::ZSTD(ZstdLevel::default()),
+        "snappy" => Compression::SNAPPY,
+        "gzip" => Compression::GZIP(GzipLevel::default()),
+        "lz4" | "lz4_raw" => Compression::LZ4_RAW,
+        "brotli" => Compression::BROTLI(BrotliLevel::default()),
+        "uncompressed" | "none" => Compression::UNCOMPRESSED,
+        _ => {
+            return Err(Error::invalid("option.invalid", format!("no Parquet compression named \"{name}\""))
+                .hint(suggest::hint(name, "compressions", COMPRESSIONS.iter().copied())));
+        }
+    })
+}
+
+fn not_records() -> Error {
+    Error::unsupported("format.whole_files", "format \"parquet\" holds whole files and not single records")
+        .hint("use connector 'filesystem', or another format such as json")
+}
+
+impl Format for Parquet {
+    fn name(&self) -> &'static str {
+        "parquet"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Apache Parquet files"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        OPTIONS
+    }
+
+    fn framing(&self, _options: &Options) -> Framing {
+        Framing::File
+    }
+
+    fn decoder(&self, _schema: &SchemaRef, _full: &SchemaRef, _options: &Options) -> Result<Box<dyn RecordDecoder>> {
+        Err(not_records())
+    }
+
+    fn encoder(&self, _schema: &SchemaRef, _options: &Options) -> Result<Box<dyn RecordEncoder>> {
+        Err(not_records())
+    }
+
+    fn open(&self, file: Box<dyn RandomRead>, schema: &SchemaRef, options: &Options) -> Result<Box<dyn FileReader>> {
+        options.check(OPTIONS)?;
+        Ok(Box::new(read::Reader::open(file, schema)?))
+    }
+
+    fn create(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn FileWriter>> {
+        options.check(OPTIONS)?;
+        Ok(Box::new(write::Writer::new(schema, options)?))
+    }
+
+    fn infer(&self, file: Box<dyn RandomRead>, _options: &Options) -> Result<SchemaRef> {
+        read::infer(file)
+    }
+}

@@ -1,0 +1,179 @@
+//! Reads Parquet files: only the wanted columns, and after a skip only the pages from there on.
+
+use crate::adapt::{match_columns, select, sql_schema};
+use crate::file::{Reader as Bytes, SharedFile, guard};
+use crate::{FileReader, RandomRead};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use freshet_types::{Error, Result};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+use std::io::BufReader;
+use std::sync::Arc;
+
+const CORRUPT: &str = "parquet.corrupt";
+/// Rows of one read where the caller asks for more.
+const ROWS_MAX: usize = 64 << 10;
+
+impl Length for SharedFile {
+    fn len(&self) -> u64 {
+        SharedFile::len(self)
+    }
+}
+
+impl ChunkReader for SharedFile {
+    type T = BufReader<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(self.reader(start))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<bytes::Bytes> {
+        Ok(self.read_exact_at(start, length)?.into())
+    }
+}
+
+fn corrupt(e: ParquetError) -> Error {
+    let text = e.to_string();
+    if text.to_ascii_lowercase().contains("encrypt") {
+        return Error::unsupported("parquet.encrypted", "the Parquet file is encrypted")
+            .because(e)
+            .hint("decrypt it with the tool that wrote it");
+    }
+    Error::data(CORRUPT, "the Parquet file cannot be read").because(e).hint("write the file anew")
+}
+
+fn load(file: &SharedFile) -> Result<ArrowReaderMetadata> {
+    guard(CORRUPT, || {
+        let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(corrupt)?;
+        with_micros(metadata)
+    })
+}
+
+/// 96-bit timestamps reach further than 64 bits of nanoseconds: reads those at the top level with microseconds.
+fn with_micros(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata> {
+    let columns = metadata.parquet_schema();
+    let is_int96 = |root: usize| {
+        columns.columns().iter().enumerate().any(|(leaf, column)| {
+            columns.get_column_root_idx(leaf) == root
+                && column.path().parts().len() == 1
+                && column.physical_type() == PhysicalType::INT96
+        })
+    };
+    let mut found = false;
+    let fields: Vec<Field> = metadata
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(root, field)| match field.data_type() {
+            DataType::Timestamp(TimeUnit::Nanosecond, zone) if is_int96(root) => {
+                found = true;
+                field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
+            }
+            _ => field.as_ref().clone(),
+        })
+        .collect();
+    if !found {
+        return Ok(metadata);
+    }
+    let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), ArrowReaderOptions::new().with_schema(schema))
+        .map_err(corrupt)
+}
+
+/// The columns of a Parquet file.
+pub(super) fn infer(file: Box<dyn RandomRead>) -> Result<SchemaRef> {
+    sql_schema(load(&SharedFile::new(file)?)?.schema())
+}
+
+/// The reader.
+pub(super) struct Reader {
+    file: SharedFile,
+    metadata: ArrowReaderMetadata,
+    schema: SchemaRef,
+    /// Columns of the file that are read.
+    roots: Vec<usize>,
+    /// Rows behind which the next ones begin.
+    position: u64,
+    reader: Option<ParquetRecordBatchReader>,
+    /// Rows that were read and not handed out yet.
+    rest: Option<RecordBatch>,
+}
+
+impl Reader {
+    pub(super) fn open(file: Box<dyn RandomRead>, schema: &SchemaRef) -> Result<Self> {
+        let file = SharedFile::new(file)?;
+        let metadata = load(&file)?;
+        let mut roots: Vec<usize> = match_columns(schema, metadata.schema())?.into_iter().flatten().collect();
+        roots.sort_unstable();
+        Ok(Self { file, metadata, schema: SchemaRef::clone(schema), roots, position: 0, reader: None, rest: None })
+    }
+
+    /// A reader that begins at the position, with the row groups before it left out.
+    fn start(&self, rows: usize) -> Result<ParquetRecordBatchReader> {
+        let mut before = self.position;
+        let mut groups = Vec::new();
+        for (i, group) in self.metadata.metadata().row_groups().iter().enumerate() {
+            let count = u64::try_from(group.num_rows())
+                .map_err(|_| Error::data(CORRUPT, "a row group says that it has a negative number of rows"))?;
+            if groups.is_empty() && before >= count {
+                before -= count;
+            } else {
+                groups.push(i);
+            }
+        }
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone());
+        let mask = ProjectionMask::roots(builder.parquet_schema(), self.roots.iter().copied());
+        let offset = usize::try_from(before).unwrap_or(usize::MAX);
+        builder
+            .with_projection(mask)
+            .with_row_groups(groups)
+            .with_batch_size(rows.clamp(1, ROWS_MAX))
+            .with_offset(offset)
+            .build()
+            .map_err(corrupt)
+    }
+
+    fn read(&mut self, rows: usize) -> Result<Option<RecordBatch>> {
+        if self.reader.is_none() {
+            self.reader = Some(self.start(rows)?);
+        }
+        let Some(batch) = self.reader.as_mut().and_then(Iterator::next) else { return Ok(None) };
+        let batch = batch.map_err(|e| {
+            Error::data(CORRUPT, "the Parquet file cannot be read").because(e).hint("write the file anew")
+        })?;
+        select(&batch, &self.schema).map(Some)
+    }
+}
+
+impl FileReader for Reader {
+    fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>> {
+        let rows = rows.max(1);
+        let batch = match self.rest.take() {
+            Some(batch) => batch,
+            None => match guard(CORRUPT, || self.read(rows))? {
+                Some(batch) => batch,
+                None => return Ok(None),
+            },
+        };
+        let count = batch.num_rows().min(rows);
+        if count < batch.num_rows() {
+            self.rest = Some(batch.slice(count, batch.num_rows() - count));
+        }
+        self.position += count as u64;
+        Ok(Some(batch.slice(0, count)))
+    }
+
+    fn skip(&mut self, rows: u64) -> Result<()> {
+        self.position += rows;
+        self.reader = None;
+        self.rest = None;
+        Ok(())
+    }
+}
