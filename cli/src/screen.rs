@@ -71,13 +71,13 @@ impl StatusLine {
         let rate = |now: u64, before: u64| count((now.saturating_sub(before) as f64 / seconds) as u64);
         let line = format!(
             "{}/s in, {}/s out, {} rows in, watermark {}, checkpoint {}",
-            rate(status.rows_in, rows_in),
-            rate(status.rows_out, rows_out),
-            count(status.rows_in),
-            status.watermark,
-            status.last_checkpoint.map_or_else(|| "-".to_string(), |id| id.to_string()),
+            rate(status.run.rows_in, rows_in),
+            rate(status.run.rows_out, rows_out),
+            count(status.run.rows_in),
+            status.watermark.map_or_else(|| "-".to_string(), |w| w.to_string()),
+            status.last_checkpoint.map_or_else(|| "-".to_string(), |c| c.id.to_string()),
         );
-        self.last = Some((now, status.rows_in, status.rows_out));
+        self.last = Some((now, status.run.rows_in, status.run.rows_out));
         self.is_drawn = true;
         let _ = write!(std::io::stderr(), "\r\u{1b}[K{}", paint("2", &line));
     }

@@ -5,8 +5,9 @@
 use freshet_connector_api::{
     AcceptedChanges, Commit, ConnectorEnv, Guarantee, Prepared, Sink, SinkCommitter, SinkWriter, WriterContext,
 };
+use freshet_engine::job::dead_letter_fields;
 use freshet_sql::catalog::external::{ExternalCatalog, ExternalTableDefinition};
-use freshet_types::{ChangeBatch, CheckpointId, Error, Options, Result, SqlField, SqlType};
+use freshet_types::{ChangeBatch, CheckpointId, Error, Options, Result};
 use std::sync::Arc;
 
 /// Name of the table, in the database of the embedded lake.
@@ -37,16 +38,8 @@ impl DeadLetters {
         if let Some(sink) = self.existing()? {
             return Ok(sink);
         }
-        let field = SqlField::new;
         let definition = ExternalTableDefinition {
-            columns: vec![
-                field("raw", SqlType::BYTES),
-                field("source", SqlType::STRING),
-                field("split", SqlType::STRING),
-                field("offset", SqlType::STRING),
-                field("reason", SqlType::STRING),
-                field("time", SqlType::TimestampLtz(3)),
-            ],
+            columns: dead_letter_fields(),
             column_comments: Vec::new(),
             partition_by: Vec::new(),
             primary_key: Vec::new(),

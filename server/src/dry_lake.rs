@@ -156,12 +156,12 @@ impl ExternalTable for DryTable {
     }
 
     fn sink(&self, _options: &Options, _env: &ConnectorEnv) -> Result<Arc<dyn Sink>> {
-        Ok(Arc::new(Nothing))
+        Ok(Arc::new(NoAppends))
     }
 }
 
 /// A source without rows and a sink that is never opened.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Source for Nothing {
     fn boundedness(&self) -> Boundedness {
@@ -192,6 +192,27 @@ impl SourceReader for Nothing {
 }
 
 impl Sink for Nothing {
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtMostOnce
+    }
+
+    fn accepts(&self) -> AcceptedChanges {
+        AcceptedChanges::All
+    }
+
+    fn committer(&self, _context: &WriterContext) -> Result<Box<dyn SinkCommitter>> {
+        Err(not_run())
+    }
+
+    fn writer(&self, _context: &WriterContext) -> Result<Box<dyn SinkWriter>> {
+        Err(not_run())
+    }
+}
+
+/// The sink of a lake table that a script would create: it takes what a lake table takes.
+struct NoAppends;
+
+impl Sink for NoAppends {
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
     }

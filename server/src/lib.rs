@@ -9,6 +9,7 @@ mod dry_lake;
 mod lake_questions;
 mod lazy_lake;
 mod observer;
+mod report;
 mod result;
 mod session;
 
@@ -18,5 +19,6 @@ pub use freshet_sql::parse::is_complete;
 pub use freshet_sql::variables::replace_variables;
 pub use lake_questions::{LakeAnswer, LakeQuestion};
 pub use observer::{Control, Observer};
+pub use report::report_json;
 pub use result::{OrderTerm, ResultInfo, ResultWriter};
 pub use session::{Session, SessionOptions};

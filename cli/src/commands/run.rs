@@ -50,7 +50,7 @@ fn job_name(file: &Path) -> String {
 }
 
 fn write_report(path: &Path, reports: &[JobReport]) -> Result<()> {
-    let jobs: Vec<serde_json::Value> = reports.iter().map(JobReport::to_json).collect();
+    let jobs: Vec<serde_json::Value> = reports.iter().map(freshet_server::report_json).collect();
     let text = serde_json::to_string_pretty(&serde_json::json!({ "jobs": jobs })).expect("counters are valid JSON");
     std::fs::write(path, text + "\n").map_err(|e| {
         Error::unavailable("report.unwritable", "the report cannot be written").because(e).at("file", path.display().to_string()).hint("check the folder and its permissions")

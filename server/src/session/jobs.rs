@@ -2,12 +2,14 @@
 
 use super::Session;
 use crate::collect::Collector;
+use crate::dry_lake::Nothing;
 use crate::{Control, Observer, OrderTerm, ResultInfo};
-use freshet_engine::job::{self, JobHandle, JobSpec};
+use datafusion::sql::sqlparser::ast::Query;
+use freshet_engine::job::{self, JobHandle, JobReport, JobSpec};
 use freshet_sql::batch;
 use freshet_sql::parse::Insert;
-use freshet_sql::plan::JobPlan;
-use freshet_types::{ChangeBatch, Result};
+use freshet_sql::plan::{JobPlan, OrderBy};
+use freshet_types::{ChangeBatch, Error, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,24 +26,17 @@ impl Session {
             return Ok(());
         }
         let name = self.next_job_name();
-        let folder = self.options.data_dir.join("jobs").join(&name);
-        if self.options.from_scratch && folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|e| {
-                freshet_types::Error::unavailable("job.state", "the state of the job cannot be removed")
-                    .because(e)
-                    .at("folder", folder.display().to_string())
-            })?;
-        }
-        let spec = self.job_spec(name.clone(), plan, Some(folder.clone()));
+        let jobs = self.options.data_dir.join("jobs");
+        let spec = self.job_spec(name.clone(), plan, Some(jobs.clone()));
         let report = self.follow(job::start(spec)?, observer)?;
         if let Some(checkpoint) = report.resumed_from {
-            let what = if report.rows_in == 0 { "nothing new has come since" } else { "took only what is new" };
+            let what = if report.run.rows_in == 0 { "nothing new has come since" } else { "took only what is new" };
             observer.notice(&format!("job \"{name}\" went on from checkpoint {checkpoint}: {what}"));
         }
-        observer.done(&format!("{} rows in, {} rows out", report.rows_in, report.rows_out));
+        observer.done(&format!("{} rows in, {} rows out", report.run.rows_in, report.run.rows_out));
         if self.options.is_interactive && report.finished {
             // The INSERT of a conversation is never gone on with: its next run is a new job.
-            if let Err(e) = std::fs::remove_dir_all(&folder) {
+            if let Err(e) = std::fs::remove_dir_all(jobs.join(&name)) {
                 tracing::debug!(error = %e, "the state of a finished job stays behind");
             }
         }
@@ -49,7 +44,7 @@ impl Session {
     }
 
     /// Runs a query and hands its rows to the observer.
-    pub(super) fn run_query(&mut self, query: &freshet_sql::Query, observer: &mut dyn Observer) -> Result<()> {
+    pub(super) fn run_query(&mut self, query: &Query, observer: &mut dyn Observer) -> Result<()> {
         let planner = self.planner();
         if planner.is_batch(query)? {
             if self.is_dry {
@@ -66,30 +61,30 @@ impl Session {
             return writer.finish();
         }
         if self.is_dry {
-            planner.plan_query(query, |_, _| Ok(Arc::new(freshet_connector_api::sink::Discard)))?;
+            self.query_plan(query)?;
             return Ok(());
         }
-        let mut collector = None;
-        let mut failure = Ok(());
+        let mut collector = Err(Error::internal("query.collector", "the planner asked for no collector"));
         let plan = planner.plan_query(query, |schema, shape| {
-            let order_by = shape
-                .order_by
-                .iter()
-                .map(|t| OrderTerm { column: t.column, ascending: t.ascending, nulls_first: t.nulls_first })
-                .collect();
-            let info =
-                ResultInfo { schema, append_only: shape.append_only, bounded: shape.bounded, order_by };
-            let made = Collector::new(observer.result_writer(&info), &info)?;
-            collector = Some(made.clone());
-            Ok(Arc::new(made))
+            let term = |t: &OrderBy| OrderTerm { column: t.column, ascending: t.ascending, nulls_first: t.nulls_first };
+            let info = ResultInfo {
+                schema,
+                visible: shape.visible_columns,
+                append_only: shape.append_only,
+                bounded: shape.bounded,
+                order_by: shape.order_by.iter().map(term).collect(),
+            };
+            collector = Collector::new(observer.result_writer(&info), &info);
+            match &collector {
+                Ok(collector) => Arc::new(collector.clone()),
+                Err(_) => Arc::new(Nothing),
+            }
         })?;
+        let collector = collector?;
         plan.notices.iter().for_each(|n| observer.notice(n));
         let spec = self.job_spec("query".into(), plan, None);
-        if let Err(e) = self.follow(job::start(spec)?, observer) {
-            failure = Err(e);
-        }
-        failure?;
-        collector.map_or(Ok(()), |c| c.finish())
+        self.follow(job::start(spec)?, observer)?;
+        collector.finish()
     }
 
     fn job_spec(&self, name: String, plan: JobPlan, state_dir: Option<PathBuf>) -> JobSpec {
@@ -98,6 +93,7 @@ impl Session {
         let mut spec = JobSpec::new(name, plan.graph);
         spec.workers = self.options.workers.or(self.config.parallelism()).unwrap_or(cores);
         spec.state_dir = state_dir;
+        spec.from_scratch = self.options.from_scratch;
         spec.checkpoint_interval = self.config.checkpoint_interval().filter(|_| keeps_state);
         spec.clock = Arc::clone(&self.options.clock);
         spec.memory_limit = self.options.memory_limit;
@@ -123,16 +119,22 @@ impl Session {
         }
     }
 
-    fn follow(&self, handle: JobHandle, observer: &mut dyn Observer) -> Result<job::JobReport> {
-        let mut is_stopping = false;
-        while !handle.wait_timeout(TICK) {
+    fn follow(&self, handle: JobHandle, observer: &mut dyn Observer) -> Result<JobReport> {
+        let (mut is_stopping, mut told) = (false, Vec::new());
+        let report = loop {
+            if let Some(outcome) = handle.wait_timeout(TICK) {
+                break outcome?;
+            }
             let status = handle.status();
+            for notice in status.notices.iter().filter(|n| !told.contains(*n)) {
+                observer.notice(notice);
+            }
+            told.clone_from(&status.notices);
             if !is_stopping && observer.tick(&status) == Control::Stop {
                 is_stopping = true;
                 handle.stop();
             }
-        }
-        let report = handle.wait()?;
+        };
         observer.job_ended(&report);
         Ok(report)
     }

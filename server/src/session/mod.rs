@@ -136,7 +136,7 @@ impl Session {
     /// Names of tables, views and functions, for completion.
     pub fn names(&self) -> Vec<String> {
         let mut names = self.catalog.table_names().unwrap_or_default();
-        names.extend(freshet_sql::functions::FUNCTIONS.iter().map(|f| f.name.to_string()));
+        names.extend(freshet_sql::functions::list().iter().map(|f| f.name.to_uppercase()));
         names
     }
 

@@ -1,0 +1,126 @@
+//! One statement at a time: definitions, settings, listings, queries, statement sets.
+
+use super::Session;
+use super::listings::{Listing, rows};
+use crate::Observer;
+use crate::dry_lake::Nothing;
+use freshet_sql::parse::{CreateTable, ExplainDetail, Insert, Parsed, Statement};
+use freshet_sql::plan::JobPlan;
+use datafusion::sql::sqlparser::ast::Query;
+use freshet_types::{Options, Result};
+use std::sync::Arc;
+
+impl Session {
+    /// Executes a statement.
+    pub(super) fn execute(&mut self, parsed: &Parsed, observer: &mut dyn Observer) -> Result<()> {
+        let mut notices = Vec::new();
+        match &parsed.statement {
+            Statement::Query(query) => return self.run_query(query, observer),
+            Statement::Insert(insert) => return self.run_job(std::slice::from_ref(insert), observer),
+            Statement::StatementSet(inserts) => return self.run_job(inserts, observer),
+            Statement::CreateTable(table) if table.as_select.is_some() => return self.create_table_as(table, parsed, observer),
+            Statement::Show(show) => {
+                return match self.show(show)? {
+                    Listing::Rows(rows) => observer.listing(&rows),
+                    Listing::Text(text) => observer.text(&text),
+                };
+            }
+            Statement::Describe { name, .. } => return observer.listing(&self.describe_table(name, &|_| true)?),
+            Statement::Explain { details, statement } => return observer.text(&self.explain(statement, details)?),
+            Statement::Set { assignment: None } => {
+                let set = self.config.assignments().into_iter().map(|(k, v)| vec![Some(k), Some(v)]);
+                return observer.listing(&rows(&["key", "value"], set.collect()));
+            }
+            Statement::Set { assignment: Some((key, value)) } => {
+                notices.extend(self.config.set(key, value)?);
+                self.apply_settings();
+            }
+            Statement::Reset { key } => {
+                self.config.reset(key.as_deref())?;
+                self.apply_settings();
+            }
+            Statement::CreateTable(table) => notices = self.catalog.create_table(table)?,
+            Statement::DropTable(drop) => self.catalog.drop_table(drop)?,
+            Statement::AlterTable { name, if_exists, actions } => {
+                notices = self.catalog.alter_table(name, *if_exists, actions)?;
+            }
+            Statement::CreateView(view) => {
+                // A view that cannot be planned is refused where it is made, not where it is read.
+                self.planner().query_schema(&view.query)?;
+                notices = self.catalog.create_view(view)?;
+            }
+            Statement::RenameView { name, to } => self.catalog.rename_view(name, to)?,
+            Statement::DropView(drop) => self.catalog.drop_view(drop)?,
+            Statement::CreateCatalog { name, if_not_exists, comment, options } => {
+                self.catalog.create_catalog(name, *if_not_exists, comment.clone(), options)?;
+            }
+            Statement::DropCatalog { name, if_exists } => self.catalog.drop_catalog(name, *if_exists)?,
+            Statement::CreateDatabase { name, if_not_exists, comment, options } => {
+                self.catalog.create_database(name, *if_not_exists, comment.clone(), options)?;
+            }
+            Statement::DropDatabase { name, if_exists, cascade } => {
+                self.catalog.drop_database(name, *if_exists, *cascade)?;
+            }
+            Statement::UseCatalog(name) => self.catalog.use_catalog(name)?,
+            Statement::UseDatabase(name) => self.catalog.use_database(name)?,
+            Statement::Nothing => {}
+        }
+        notices.iter().for_each(|n| observer.notice(n));
+        observer.done("done");
+        Ok(())
+    }
+
+    /// Lets settings act on what keeps a copy of them.
+    fn apply_settings(&mut self) {
+        let zone = self.config.time_zone().to_string();
+        self.catalog.set_time_zone(&zone);
+        self.env.time_zone = zone;
+    }
+
+    /// `CREATE TABLE t AS SELECT`: the table with the columns of the query, then an INSERT of it.
+    fn create_table_as(&mut self, table: &CreateTable, parsed: &Parsed, observer: &mut dyn Observer) -> Result<()> {
+        let Some(insert) = insert_of(table, &parsed.text) else { return Ok(()) };
+        if table.if_not_exists && self.catalog.contains(&table.name)? {
+            observer.notice(&format!("table \"{}\" exists; nothing is inserted", table.name.join(".")));
+            return Ok(());
+        }
+        let columns = self.planner().query_schema(&insert.source)?;
+        for notice in self.catalog.create_table_as(table, &columns)? {
+            observer.notice(&notice);
+        }
+        self.run_job(&[insert], observer)
+    }
+
+    /// The plan of a query, an INSERT, a statement set or a CREATE TABLE AS.
+    pub(super) fn explain(&mut self, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
+        let plan = match statement {
+            Statement::Query(query) => self.query_plan(query)?,
+            Statement::Insert(insert) => self.planner().plan_inserts(std::slice::from_ref(insert))?,
+            Statement::StatementSet(inserts) => self.planner().plan_inserts(inserts)?,
+            // The table is not there yet: its query is what can be explained.
+            Statement::CreateTable(CreateTable { as_select: Some(query), .. }) => self.query_plan(query)?,
+            _ => {
+                return Err(freshet_types::Error::invalid("explain.statement", "this statement has no plan")
+                    .hint("EXPLAIN takes a query, an INSERT, a statement set or CREATE TABLE AS"));
+            }
+        };
+        Ok(freshet_sql::explain::explain(&plan))
+    }
+
+    /// The plan of a query whose rows go nowhere.
+    pub(super) fn query_plan(&self, query: &Query) -> Result<JobPlan> {
+        self.planner().plan_query(query, |_, _| Arc::new(Nothing))
+    }
+}
+
+/// The INSERT that fills the table of a CREATE TABLE AS.
+fn insert_of(table: &CreateTable, text: &str) -> Option<Insert> {
+    Some(Insert {
+        table: table.name.clone(),
+        hints: Options::default(),
+        columns: Vec::new(),
+        partition: Vec::new(),
+        source: table.as_select.clone()?,
+        text: text.to_string(),
+    })
+}

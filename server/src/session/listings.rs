@@ -1,0 +1,122 @@
+//! The answers to SHOW and DESCRIBE, as rows of text.
+
+use super::Session;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use freshet_sql::catalog::{ColumnListing, ResolvedTable};
+use freshet_sql::functions;
+use freshet_sql::parse::{Show, ShowWhat};
+use freshet_types::{Error, Result};
+use std::sync::Arc;
+
+/// Rows of text, or one text.
+pub(super) enum Listing {
+    /// Rows.
+    Rows(RecordBatch),
+    /// A statement that makes the thing.
+    Text(String),
+}
+
+/// A batch of text columns.
+pub(crate) fn rows(names: &[&str], values: Vec<Vec<Option<String>>>) -> RecordBatch {
+    let fields: Vec<Field> = names.iter().map(|n| Field::new(*n, DataType::Utf8, true)).collect();
+    let columns: Vec<ArrayRef> = (0..names.len())
+        .map(|i| Arc::new(values.iter().map(|row| row[i].clone()).collect::<StringArray>()) as ArrayRef)
+        .collect();
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(values.len()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .expect("every row has a value for every column")
+}
+
+impl Session {
+    pub(super) fn show(&self, show: &Show) -> Result<Listing> {
+        let passes = |name: &str| show.like.as_ref().is_none_or(|l| l.accepts(name));
+        let one = |title: &str, names: Vec<String>| {
+            let values = names.into_iter().filter(|n| passes(n)).map(|n| vec![Some(n)]).collect();
+            Ok(Listing::Rows(rows(&[title], values)))
+        };
+        let from = show.from.as_deref();
+        match &show.what {
+            ShowWhat::Catalogs => one("catalog name", self.catalog.catalogs()),
+            ShowWhat::CurrentCatalog => one("current catalog name", vec![self.catalog.current_catalog().to_string()]),
+            ShowWhat::Databases => {
+                one("database name", self.catalog.databases(from.and_then(<[String]>::first).map(String::as_str))?)
+            }
+            ShowWhat::CurrentDatabase => one("current database name", vec![self.catalog.current_database().to_string()]),
+            ShowWhat::Tables => one("table name", self.catalog.tables(from)?),
+            ShowWhat::Views => one("view name", self.catalog.views(from)?),
+            ShowWhat::Functions(users_only) => {
+                let functions = functions::list().into_iter().filter(|f| !users_only && passes(f.name));
+                let values = functions.map(|f| [f.name, f.signature, f.doc].map(|t| Some(t.to_string())).to_vec()).collect();
+                Ok(Listing::Rows(rows(&["function name", "call", "what it does"], values)))
+            }
+            ShowWhat::Columns => {
+                let table = from.ok_or_else(|| Error::invalid("sql.syntax", "SHOW COLUMNS names no table").hint("add FROM table"))?;
+                self.describe_table(table, &passes).map(Listing::Rows)
+            }
+            ShowWhat::CreateTable(name) => self.catalog.show_create_table(name).map(Listing::Text),
+            ShowWhat::CreateView(name) => self.catalog.show_create_view(name).map(Listing::Text),
+            ShowWhat::CreateCatalog(name) => self.catalog.show_create_catalog(name).map(Listing::Text),
+            ShowWhat::Jobs => Ok(Listing::Rows(self.job_listing()?)),
+            ShowWhat::Jars => one("jars", Vec::new()),
+            ShowWhat::Modules => one("module name", vec!["core".into()]),
+            ShowWhat::Partitions(_) => Err(Error::unsupported("sql.unsupported", "SHOW PARTITIONS is not there yet")
+                .hint("freshet lake files TABLE lists the files with their partitions")),
+            ShowWhat::Config => {
+                let settings = self.config.listing().into_iter().filter(|c| passes(&c.key));
+                let values = settings.map(|c| vec![Some(c.key), Some(c.value), Some(c.effect), Some(c.doc.into())]).collect();
+                Ok(Listing::Rows(rows(&["key", "value", "effect", "what it is about"], values)))
+            }
+            ShowWhat::Connectors => {
+                let connectors = self.connectors.all().iter().filter(|c| passes(c.name()));
+                let values = connectors.map(|c| vec![Some(c.name().to_string()), Some(c.doc().to_string())]).collect();
+                Ok(Listing::Rows(rows(&["connector", "what it is"], values)))
+            }
+            ShowWhat::Formats => {
+                let formats = freshet_formats::FORMATS.iter().filter(|f| passes(f.name()));
+                let values = formats.map(|f| vec![Some(f.name().to_string()), Some(f.doc().to_string())]).collect();
+                Ok(Listing::Rows(rows(&["format", "what it is"], values)))
+            }
+        }
+    }
+
+    /// The columns of a table or view, in the form of Flink's DESCRIBE.
+    pub(super) fn describe_table(&self, name: &[String], passes: &dyn Fn(&str) -> bool) -> Result<RecordBatch> {
+        let columns = match (self.catalog.describe(name)?, self.catalog.resolve(name)?) {
+            (Some(columns), _) => columns,
+            (None, ResolvedTable::View(view)) => {
+                let fields = self.planner().query_schema(&view.query)?;
+                let named = fields.into_iter().enumerate().map(|(i, field)| ColumnListing {
+                    name: view.columns.get(i).cloned().unwrap_or(field.name),
+                    type_text: field.sql_type.to_string(),
+                    nullable: field.nullable,
+                    key: None,
+                    extras: None,
+                    watermark: None,
+                    comment: None,
+                });
+                named.collect()
+            }
+            (None, _) => return Err(Error::invalid("table.is_file", "a file is described by SELECT").hint("SELECT * FROM the file LIMIT 0")),
+        };
+        let values = columns.into_iter().filter(|c| passes(&c.name)).map(|c| {
+            let nullable = if c.nullable { "TRUE" } else { "FALSE" };
+            vec![Some(c.name), Some(c.type_text), Some(nullable.to_string()), c.key, c.extras, c.watermark, c.comment]
+        });
+        Ok(rows(&["name", "type", "null", "key", "extras", "watermark", "comment"], values.collect()))
+    }
+
+    /// The jobs that keep state below the data folder.
+    fn job_listing(&self) -> Result<RecordBatch> {
+        let mut names: Vec<String> = match std::fs::read_dir(self.options.data_dir.join("jobs")) {
+            Ok(entries) => entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect(),
+            Err(_) => Vec::new(),
+        };
+        names.sort();
+        let values = names.into_iter().map(|name| {
+            let folder = self.options.data_dir.join("jobs").join(&name);
+            vec![Some(name), Some(folder.display().to_string())]
+        });
+        Ok(rows(&["job name", "state"], values.collect()))
+    }
+}
