@@ -7,11 +7,17 @@
 
 pub mod storage;
 
+pub mod blackhole;
 pub mod datagen;
+pub mod filesystem;
+pub mod host;
 pub mod nexmark;
+pub mod print;
+pub mod socket;
 
 mod draw;
 mod pace;
+mod records;
 mod rows;
 #[cfg(test)]
 mod testing;
@@ -19,4 +25,12 @@ mod testing;
 use freshet_connector_api::Connector;
 
 /// Every connector of this build, in the order the manual lists them.
-pub static CONNECTORS: &[&dyn Connector] = &[&datagen::Datagen, &nexmark::Nexmark];
+pub static CONNECTORS: &[&dyn Connector] = &[
+    &filesystem::Filesystem,
+    &socket::Socket,
+    &datagen::Datagen,
+    &nexmark::Nexmark,
+    &host::Host,
+    &print::Print,
+    &blackhole::Blackhole,
+];

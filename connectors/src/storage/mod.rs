@@ -16,6 +16,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
+pub use freshet_formats::RandomRead;
 pub use location::STORAGE_OPTIONS;
 pub use range::RangeReader;
 pub use runtime::{runtime, wait};
@@ -32,10 +33,6 @@ use std::fmt;
 use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Bytes that can be read from any position.
-pub trait RandomRead: Read + Seek + Send {}
-impl<T: Read + Seek + Send> RandomRead for T {}
 
 /// A file that [`Storage::list`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +107,11 @@ impl Storage {
     /// Whether files lie on a local disk.
     pub fn is_local(&self) -> bool {
         matches!(self.backend, Backend::Local(_))
+    }
+
+    /// Whether staged files are open uploads, which no listing shows (S3), rather than hidden files.
+    pub fn stages_uploads(&self) -> bool {
+        matches!(self.backend, Backend::S3(_))
     }
 
     /// The local path of `path`, for storage on a local disk.

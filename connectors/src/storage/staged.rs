@@ -78,9 +78,7 @@ impl Storage {
     pub fn stage(&self, path: &str, tag: &str) -> Result<StagedUpload> {
         let path = path.trim_matches('/');
         let at = self.object_path(path)?;
-        let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
-        let hidden_name = format!(".{name}.{tag}.staged");
-        let hidden = if folder.is_empty() { hidden_name } else { format!("{folder}/{hidden_name}") };
+        let hidden = hidden_path(path, tag);
         let (target, hidden) = match &self.backend {
             Backend::Local(root) => {
                 let full = root.join(&hidden);
@@ -112,6 +110,16 @@ impl Storage {
             parts: Vec::new(),
             sent: 0,
         })
+    }
+
+    /// Gives a staged file another tag; durable when the call returns. An upload to S3 has no name that could carry one.
+    pub fn retag(&self, staged: StagedFile, tag: &str) -> Result<StagedFile> {
+        let Some(hidden) = &staged.hidden else { return Ok(staged) };
+        let new = hidden_path(&staged.path, tag);
+        if *hidden != new {
+            self.rename_durable(hidden, &new)?;
+        }
+        Ok(StagedFile { hidden: Some(new), ..staged })
     }
 
     /// Makes a staged file visible; durable when the call returns. Once it has happened, it may be repeated.
@@ -180,6 +188,14 @@ impl Storage {
     }
 }
 
+/// `folder/.name.tag.staged`
+fn hidden_path(path: &str, tag: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((folder, name)) => format!("{folder}/.{name}.{tag}.staged"),
+        None => format!(".{path}.{tag}.staged"),
+    }
+}
+
 impl StagedUpload {
     /// Path that the file will have.
     pub fn path(&self) -> &str {
@@ -239,6 +255,14 @@ impl StagedUpload {
         let part = wait(part)?.map_err(|_| Error::internal("storage.panicked", "an upload panicked"))?;
         self.parts.extend(part.map_err(|e| self.storage.store_error(e, &self.path))?);
         Ok(())
+    }
+
+    /// Ends the file under another tag, such as one that carries the number of its checkpoint; durable when the call
+    /// returns.
+    pub fn finish_as(self, tag: &str) -> Result<StagedFile> {
+        let storage = self.storage.clone();
+        let staged = self.finish()?;
+        storage.retag(staged, tag)
     }
 
     /// Ends the file; it is durable when the call returns.
