@@ -5,10 +5,20 @@
 //!
 //! Must never know: SQL text, a `LogicalPlan`, a concrete connector. Only `host` imports timely.
 
+pub mod bare;
+pub mod check;
+mod checkpoint;
+mod epochs;
 pub mod graph;
+mod graph_check;
+pub mod host;
+pub mod job;
 pub mod operator;
+pub mod operators;
+mod source_driver;
 
 pub use graph::{Graph, Input, Node, NodeId, NodeKind, Routing, SourceNode, WatermarkSpec};
+pub use job::{JobHandle, JobReport, JobSpec, JobStatus, start};
 pub use operator::{
     Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader,
     StateWriter,

@@ -1,0 +1,206 @@
+//! Drives one operator, or a small graph of them, on one thread without timely: for tests, and as the ceiling that the host
+//! is measured against.
+
+use crate::{
+    EpochEnd, Frozen, Graph, Node, NodeId, NodeKind, Operator, OperatorContext, OperatorFactory, SegmentKind,
+    StateReader, StateWriter, check,
+};
+use arrow::array::RecordBatch;
+use freshet_types::{ChangeBatch, Epoch, Error, KeyGroup, Result, Watermark};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// One operator and the epochs that it has seen.
+pub struct Bare {
+    operator: Box<dyn Operator>,
+    epoch: Epoch,
+    out: Vec<ChangeBatch>,
+}
+
+impl Bare {
+    /// The only instance of an operator.
+    pub fn new(factory: &dyn OperatorFactory) -> Result<Self> {
+        Self::instance(factory, &OperatorContext::new(0, 1))
+    }
+
+    /// One of several instances.
+    pub fn instance(factory: &dyn OperatorFactory, context: &OperatorContext) -> Result<Self> {
+        Ok(Self { operator: factory.create(context)?, epoch: Epoch(0), out: Vec::new() })
+    }
+
+    /// Gives it changes.
+    pub fn push(&mut self, input: usize, changes: ChangeBatch) -> Result<()> {
+        self.operator.on_changes(input, changes, &mut self.out)
+    }
+
+    /// Ends the epoch; gives all that was emitted in it.
+    pub fn end_epoch(&mut self, watermark: Watermark) -> Result<Vec<ChangeBatch>> {
+        let end = EpochEnd { epoch: self.epoch, watermark, now_ms: 0 };
+        self.epoch = self.epoch.next();
+        self.operator.on_epoch(&end, &mut self.out)?;
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// Writes what changed since the last freeze, or all.
+    pub fn freeze(&mut self, kind: SegmentKind) -> Result<Option<MemorySegment>> {
+        let Some(frozen) = self.operator.freeze(kind)? else { return Ok(None) };
+        MemorySegment::from_frozen(kind, frozen).map(Some)
+    }
+
+    /// Takes state back.
+    pub fn restore(&mut self, segments: &[MemorySegment], groups: Range<usize>) -> Result<()> {
+        self.operator.restore(&mut MemoryReader::new(segments, groups))
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> &dyn Operator {
+        self.operator.as_ref()
+    }
+}
+
+/// A segment in memory.
+#[derive(Debug, Clone)]
+pub struct MemorySegment {
+    /// Base or delta.
+    pub kind: SegmentKind,
+    /// Table, key group, rows; in the order they were written.
+    pub tables: Vec<(String, KeyGroup, RecordBatch)>,
+}
+
+impl MemorySegment {
+    /// Lets `frozen` write itself.
+    pub fn from_frozen(kind: SegmentKind, frozen: Box<dyn Frozen>) -> Result<Self> {
+        let mut segment = Self { kind, tables: Vec::new() };
+        frozen.write(&mut segment)?;
+        Ok(segment)
+    }
+}
+
+impl StateWriter for MemorySegment {
+    fn write(&mut self, table: &str, group: KeyGroup, rows: &RecordBatch) -> Result<()> {
+        self.tables.push((table.to_string(), group, rows.clone()));
+        Ok(())
+    }
+}
+
+/// Reads segments from memory: from the last base on, only the given key groups.
+pub struct MemoryReader {
+    rows: VecDeque<(SegmentKind, String, KeyGroup, RecordBatch)>,
+}
+
+impl MemoryReader {
+    /// A reader over `segments`, oldest first.
+    pub fn new(segments: &[MemorySegment], groups: Range<usize>) -> Self {
+        let base = segments.iter().rposition(|s| s.kind == SegmentKind::Base).unwrap_or(0);
+        let mut rows = VecDeque::new();
+        for segment in &segments[base..] {
+            for (table, group, batch) in &segment.tables {
+                if groups.contains(&usize::from(*group)) {
+                    rows.push_back((segment.kind, table.clone(), *group, batch.clone()));
+                }
+            }
+        }
+        Self { rows }
+    }
+}
+
+impl StateReader for MemoryReader {
+    fn next(&mut self) -> Result<Option<(SegmentKind, String, KeyGroup, RecordBatch)>> {
+        Ok(self.rows.pop_front())
+    }
+}
+
+/// A graph of operators on one thread: sources are pushed by hand, sinks keep what reaches them.
+pub struct BareGraph {
+    graph: Graph,
+    operators: Vec<Option<Box<dyn Operator>>>,
+    /// Edges out of each node: reader and its input.
+    edges: Vec<Vec<(usize, usize)>>,
+    epoch: Epoch,
+    queue: VecDeque<(usize, usize, ChangeBatch)>,
+    arrived: Vec<Vec<ChangeBatch>>,
+}
+
+impl BareGraph {
+    /// Makes all operators; in debug builds each one is checked against its node.
+    pub fn new(graph: &Graph) -> Result<Self> {
+        let context = OperatorContext::new(0, 1);
+        let mut edges = vec![Vec::new(); graph.nodes.len()];
+        let mut operators = Vec::new();
+        for (n, node) in graph.nodes.iter().enumerate() {
+            for (i, input) in node.inputs.iter().enumerate() {
+                edges[input.from.0].push((n, i));
+            }
+            operators.push(match &node.kind {
+                NodeKind::Operator(factory) => {
+                    let operator = factory.create(&context)?;
+                    let inputs: Vec<&Node> = node.inputs.iter().map(|i| graph.node(i.from)).collect();
+                    Some(if cfg!(debug_assertions) { check::checked(operator, node, &inputs) } else { operator })
+                }
+                _ => None,
+            });
+        }
+        let mut bare = Self {
+            operators,
+            edges,
+            epoch: Epoch(0),
+            queue: VecDeque::new(),
+            arrived: vec![Vec::new(); graph.nodes.len()],
+            graph: graph.clone(),
+        };
+        for (n, node) in graph.nodes.iter().enumerate() {
+            if let NodeKind::Values(batches) = &node.kind {
+                batches.iter().for_each(|rows| bare.send(n, ChangeBatch::inserts(rows.clone())));
+            }
+        }
+        Ok(bare)
+    }
+
+    /// Lets changes leave `node`, as if it had produced them.
+    pub fn push(&mut self, node: NodeId, changes: ChangeBatch) -> Result<()> {
+        self.send(node.0, changes);
+        self.run()
+    }
+
+    fn send(&mut self, node: usize, changes: ChangeBatch) {
+        for (reader, input) in &self.edges[node] {
+            self.queue.push_back((*reader, *input, changes.clone()));
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while let Some((node, input, changes)) = self.queue.pop_front() {
+            let mut out = Vec::new();
+            match (&self.graph.nodes[node].kind, &mut self.operators[node]) {
+                (_, Some(operator)) => operator.on_changes(input, changes, &mut out)?,
+                (NodeKind::Union, None) => out.push(changes),
+                (NodeKind::Sink { .. }, None) => self.arrived[node].push(changes),
+                _ => return Err(Error::internal("graph.input", "a source has an input")),
+            }
+            out.into_iter().for_each(|changes| self.send(node, changes));
+        }
+        Ok(())
+    }
+
+    /// Ends the epoch at every operator, inputs first. Every node sees the same watermark.
+    pub fn end_epoch(&mut self, watermark: Watermark) -> Result<()> {
+        self.run()?;
+        let end = EpochEnd { epoch: self.epoch, watermark, now_ms: 0 };
+        self.epoch = self.epoch.next();
+        for node in 0..self.operators.len() {
+            if let Some(operator) = &mut self.operators[node] {
+                let mut out = Vec::new();
+                operator.on_epoch(&end, &mut out)?;
+                out.into_iter().for_each(|changes| self.send(node, changes));
+                // What this node emitted must arrive before its readers end the epoch.
+                self.run()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what reached the sink `node`.
+    pub fn take(&mut self, node: NodeId) -> Vec<ChangeBatch> {
+        std::mem::take(&mut self.arrived[node.0])
+    }
+}
