@@ -1,1 +1,30 @@
-//! (being written)
+//! Floor 6: Apache Iceberg tables: catalogs, commits, the sink, the scan, maintenance.
+//!
+//! The crate `iceberg` gives the types of metadata and manifests; files, commits and reading are ours.
+//!
+//! ```text
+//!  CREATE CATALOG -> catalog/ (SQLite, REST) -> table -> sink/   writer per worker -> token -> commit/ -> swap in catalog/
+//!                                                    -> scan/   manifests -> pruned file list -> DataFusion
+//!                                                    -> source  the same scan, file by file, for jobs
+//! ```
+//!
+//! Must never know: the server, pgwire, the terminal.
+
+pub mod catalog;
+pub mod commit;
+mod error;
+pub mod files;
+pub mod io;
+pub mod listing;
+pub mod maintain;
+pub mod metadata;
+mod partition;
+pub mod scan;
+pub mod schema;
+mod sink;
+mod source;
+pub mod table;
+pub mod verify;
+
+pub use catalog::ICEBERG;
+pub use table::LakeTable;

@@ -18,6 +18,8 @@ pub static FAILPOINTS: &[&str] = &[
     "root.rename.before",
     "root.rename.after",
     "commit.before",
+    "lake.swap.before",
+    "lake.swap.after",
     "commit.after",
     "gc.delete",
     "recover.before_sinks",

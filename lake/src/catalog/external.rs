@@ -1,0 +1,173 @@
+//! The catalog as the SQL front end sees it.
+
+use super::options::{CatalogOptions, OPTIONS};
+use super::rest::RestCatalog;
+use super::sqlite::SqliteCatalog;
+use super::{Loaded, TableCatalog, TableName, no_table};
+use crate::io::LakeIo;
+use crate::table::{LakeTable, creation_of};
+use freshet_connector_api::ConnectorEnv;
+use freshet_connectors::storage::Storage;
+use freshet_sql::catalog::external::{CatalogFactory, ExternalCatalog, ExternalTable, ExternalTableDefinition};
+use freshet_types::{Clock, ErrorKind, OptionSpec, Options, Result};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Opens catalogs of type `iceberg`.
+pub struct IcebergCatalogFactory;
+
+impl CatalogFactory for IcebergCatalogFactory {
+    fn kind(&self) -> &'static str {
+        "iceberg"
+    }
+
+    fn options(&self) -> &'static [OptionSpec] {
+        &OPTIONS
+    }
+
+    fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>> {
+        Ok(Arc::new(IcebergCatalog::open(name, options, env)?))
+    }
+}
+
+/// A catalog of lake tables.
+pub struct IcebergCatalog {
+    name: String,
+    catalog: Arc<dyn TableCatalog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl IcebergCatalog {
+    /// Opens a catalog; an embedded one is created when it is not there.
+    pub fn open(name: &str, options: &Options, env: &ConnectorEnv) -> Result<Self> {
+        let options = CatalogOptions::parse(options).map_err(|e| e.at("catalog", name))?;
+        let catalog: Arc<dyn TableCatalog> = if options.rest {
+            Arc::new(
+                RestCatalog::open(&options.written, options.allowed_locations.clone())
+                    .map_err(|e| e.at("catalog", name))?,
+            )
+        } else {
+            Arc::new(embedded(name, &options, env).map_err(|e| e.at("catalog", name))?)
+        };
+        Ok(Self { name: name.to_string(), catalog, clock: Arc::clone(&env.clock) })
+    }
+
+    /// A table with everything that maintenance, listings and checks need, if it exists.
+    pub fn lake_table(&self, database: &str, name: &str) -> Result<Option<LakeTable>> {
+        let table = TableName { database: database.to_string(), name: name.to_string() };
+        let loaded = self.catalog.load(&table).map_err(|e| self.at(e, &table))?;
+        Ok(loaded.map(|loaded| {
+            LakeTable::new(Arc::clone(&self.catalog), &self.name, table, loaded, Arc::clone(&self.clock))
+        }))
+    }
+
+    fn at(&self, e: freshet_types::Error, table: &TableName) -> freshet_types::Error {
+        e.at("table", format!("{}.{table}", self.name))
+    }
+}
+
+fn embedded(name: &str, options: &CatalogOptions, env: &ConnectorEnv) -> Result<SqliteCatalog> {
+    let warehouse = match &options.warehouse {
+        Some(warehouse) => warehouse.clone(),
+        None => env.state_dir.join("lake").display().to_string(),
+    };
+    let storage = Storage::open(&warehouse, &options.written)?;
+    let file = match (&options.catalog_file, storage.local_path("")) {
+        (Some(file), _) => PathBuf::from(file.strip_prefix("file://").unwrap_or(file)),
+        (None, Some(folder)) => folder.join("catalog.db"),
+        // SQLite needs a local file: it stands beside the job's state, one for each warehouse.
+        (None, None) => {
+            let of_warehouse = format!("{name}-{:08x}.db", crc32fast::hash(storage.url().as_bytes()));
+            env.state_dir.join("lake").join(of_warehouse)
+        }
+    };
+    let roots: Vec<&str> =
+        std::iter::once(storage.url()).chain(options.allowed_locations.iter().map(String::as_str)).collect();
+    let io = LakeIo::open(&roots, &options.written)?;
+    let catalog = SqliteCatalog::open(&file, &options.catalog_name, storage.url(), io)?;
+    catalog.ensure_database(&options.default_database)?;
+    Ok(catalog)
+}
+
+/// Deletes the files of a table that its catalog has forgotten.
+fn delete_files(loaded: &Loaded) -> Result<()> {
+    for entry in loaded.io.list(loaded.metadata.location())? {
+        loaded.io.delete(&entry.path)?;
+    }
+    let (storage, path) = loaded.io.place(loaded.metadata.location())?;
+    if let Some(folder) = storage.local_path(&path).filter(|_| !path.is_empty()) {
+        // Only empty folders are left in it.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    Ok(())
+}
+
+impl ExternalCatalog for IcebergCatalog {
+    fn databases(&self) -> Result<Vec<String>> {
+        self.catalog.databases().map_err(|e| e.at("catalog", &self.name))
+    }
+
+    fn create_database(&self, name: &str, options: &Options) -> Result<()> {
+        let properties = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        self.catalog.create_database(name, &properties).map_err(|e| e.at("catalog", &self.name))
+    }
+
+    fn drop_database(&self, name: &str, cascade: bool) -> Result<()> {
+        if cascade {
+            for table in self.tables(name)? {
+                match self.drop_table(name, &table) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+            }
+        }
+        self.catalog.drop_database(name).map_err(|e| e.at("catalog", &self.name))
+    }
+
+    fn tables(&self, database: &str) -> Result<Vec<String>> {
+        self.catalog.tables(database).map_err(|e| e.at("catalog", &self.name))
+    }
+
+    fn table(&self, database: &str, name: &str) -> Result<Option<Arc<dyn ExternalTable>>> {
+        Ok(self.lake_table(database, name)?.map(|table| Arc::new(table) as Arc<dyn ExternalTable>))
+    }
+
+    fn create_table(&self, database: &str, name: &str, definition: &ExternalTableDefinition) -> Result<()> {
+        let table = TableName { database: database.to_string(), name: name.to_string() };
+        creation_of(definition)
+            .and_then(|creation| self.catalog.create(&table, creation))
+            .map_err(|e| self.at(e, &table))
+    }
+
+    fn drop_table(&self, database: &str, name: &str) -> Result<()> {
+        let table = TableName { database: database.to_string(), name: name.to_string() };
+        let dropped = || -> Result<()> {
+            let others = self.catalog.tables(database)?;
+            let Some(loaded) = self.catalog.load(&table)? else { return Err(no_table(&table)) };
+            // A folder that holds another table, or the whole warehouse, is left alone.
+            let own = own_folder(&*self.catalog, &table, &others, &loaded)?;
+            let files_are_gone = self.catalog.drop_table(&table)?;
+            if !files_are_gone && own { delete_files(&loaded) } else { Ok(()) }
+        };
+        dropped().map_err(|e| self.at(e, &table))
+    }
+}
+
+/// Whether no other table of the database lies in the table's folder.
+fn own_folder(catalog: &dyn TableCatalog, table: &TableName, others: &[String], loaded: &Loaded) -> Result<bool> {
+    let (_, path) = loaded.io.place(loaded.metadata.location())?;
+    if path.is_empty() {
+        return Ok(false);
+    }
+    let folder = format!("{}/", loaded.io.normal(loaded.metadata.location()));
+    for other in others.iter().filter(|o| **o != table.name) {
+        let other = TableName { database: table.database.clone(), name: other.clone() };
+        if let Ok(Some(other)) = catalog.load(&other) {
+            let location = format!("{}/", other.io.normal(other.metadata.location()));
+            if location.starts_with(&folder) || folder.starts_with(&location) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
