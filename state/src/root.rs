@@ -42,6 +42,8 @@ pub struct Root {
 /// Where a source stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRoot {
+    /// Whether its table declares a watermark.
+    pub event_time: bool,
     /// Lowest watermark that its splits had reached, before the end of the input raised it; none when there was none yet.
     pub watermark_ms: Option<i64>,
     /// Its splits, in the order in which they were assigned.
@@ -221,7 +223,7 @@ mod tests {
             created_ms: 1_700_000_000_000,
             workers: 2,
             finished: false,
-            sources: [("bids".to_owned(), SourceRoot { watermark_ms: None, splits: vec![split] })].into(),
+            sources: [("bids".to_owned(), SourceRoot { event_time: true, watermark_ms: None, splits: vec![split] })].into(),
             operators: [("agg".to_owned(), OperatorRoot { fingerprint: Some("i64".into()), ..Default::default() })]
                 .into(),
             sinks: [("out".to_owned(), SinkRoot { tokens: vec![vec![], vec![0, 255, 16]] })].into(),

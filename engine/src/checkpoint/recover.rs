@@ -1,0 +1,115 @@
+//! Goes on from a checkpoint: does the graph still fit, what sinks promised, state of operators.
+
+use crate::host::plan::SinkPlan;
+use crate::job::lifeline::guarded;
+use crate::job::run::Run;
+use crate::{Graph, NodeKind, Operator, SegmentKind, StateReader};
+use arrow::array::RecordBatch;
+use freshet_connector_api::Commit;
+use freshet_state::{JobFolder, Root, SegmentReader};
+use freshet_types::{Error, KeyGroup, Result, Watermark};
+
+const FROM_SCRATCH: &str = "undo the change, or start over with --from-scratch";
+
+/// Refuses a graph that the saved state does not fit.
+///
+/// # Errors
+/// `job.changed` with what has changed: an operator's state, a source, or a sink whose last output may not be visible yet.
+pub(crate) fn check_fits(root: &Root, graph: &Graph, sinks: &[SinkPlan]) -> Result<()> {
+    let changed = |text: String| Error::invalid("job.changed", text).hint(FROM_SCRATCH);
+    let mut kept: Vec<&str> = Vec::new();
+    for node in &graph.nodes {
+        match &node.kind {
+            NodeKind::Operator(factory) => {
+                let Some(fingerprint) = factory.state_fingerprint() else { continue };
+                let what = format!("operator \"{}\" ({})", factory.name(), factory.describe());
+                let saved = root.operators.get(&node.state_id).and_then(|saved| saved.fingerprint.as_ref());
+                match saved {
+                    None => {
+                        return Err(changed(format!("{what} is new or has moved, so the saved state does not fit"))
+                            .at("state", &node.state_id));
+                    }
+                    Some(saved) if *saved != fingerprint => {
+                        return Err(changed(format!(
+                            "{what} keeps other state than before: {fingerprint}, where {saved} is saved"
+                        ))
+                        .at("state", &node.state_id));
+                    }
+                    Some(_) => kept.push(&node.state_id),
+                }
+            }
+            NodeKind::Source(source) if !root.sources.contains_key(&source.table) => {
+                return Err(changed(format!("table \"{}\" was not read before", source.table)));
+            }
+            _ => {}
+        }
+    }
+    for (state_id, saved) in &root.operators {
+        if saved.fingerprint.is_some() && !kept.contains(&state_id.as_str()) {
+            return Err(
+                changed(format!("operator \"{}\" is gone, but its state is saved", saved.name)).at("state", state_id)
+            );
+        }
+    }
+    let reads = |table: &str| {
+        graph.nodes.iter().any(|node| matches!(&node.kind, NodeKind::Source(source) if source.table == table))
+    };
+    if let Some(table) = root.sources.keys().find(|table| !reads(table)) {
+        return Err(changed(format!("table \"{table}\" is no longer read")));
+    }
+    for (table, saved) in &root.sinks {
+        let writes = sinks.iter().any(|sink| sink.table == *table);
+        if !writes && saved.tokens.iter().any(|token| !token.is_empty()) {
+            return Err(changed(format!(
+                "table \"{table}\" is no longer written, but its last output may not be visible yet"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What a sink is told about the checkpoint that the job goes on from; none when it was no part of it.
+pub(crate) fn commit_of(root: &Root, table: &str) -> Option<Commit> {
+    let sink = root.sinks.get(table)?;
+    let told = root.sources.values().filter(|source| source.event_time).map(|source| source.watermark_ms);
+    let lowest = told.map(|ms| ms.map_or(Watermark::MIN, Watermark)).min();
+    let watermark = if root.finished { Watermark::MAX } else { lowest.unwrap_or(Watermark::MIN) };
+    Some(Commit {
+        job_id: root.job_id.clone(),
+        checkpoint: root.checkpoint,
+        epoch: root.epoch,
+        offsets: root.offsets_json(),
+        watermark,
+        tokens: sink.tokens.clone(),
+        last: root.finished,
+    })
+}
+
+/// Gives an operator the state of its key groups back.
+pub(crate) fn restore_operator(run: &Run, id: usize, worker: usize, operator: &mut dyn Operator) -> Result<()> {
+    let node = &run.graph.nodes[id];
+    let (Some(folder), Some(root)) = (&run.folder, &run.restored) else { return Ok(()) };
+    let Some(saved) = root.operators.get(&node.state_id) else { return Ok(()) };
+    let segments = folder.read(&saved.segments, run.key_groups(id, worker));
+    let mut reader = Restored { segments, folder, root };
+    guarded("operator", &node.state_id, || operator.restore(&mut reader))
+}
+
+struct Restored<'a> {
+    segments: SegmentReader,
+    folder: &'a JobFolder,
+    root: &'a Root,
+}
+
+impl StateReader for Restored<'_> {
+    fn next(&mut self) -> Result<Option<(SegmentKind, String, KeyGroup, RecordBatch)>> {
+        let block = self.segments.next().map_err(|e| self.folder.offer_previous(e, self.root.checkpoint))?;
+        Ok(block.map(|block| {
+            let kind = match block.kind {
+                freshet_state::SegmentKind::Base => SegmentKind::Base,
+                freshet_state::SegmentKind::Delta => SegmentKind::Delta,
+            };
+            (kind, block.table, block.group, block.rows)
+        }))
+    }
+}

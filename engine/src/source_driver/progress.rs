@@ -1,0 +1,283 @@
+//! How far one worker has come in one source: offsets and watermarks of its splits.
+//!
+//! # Invariants
+//! - The watermark is the lowest of the splits that have not ended and are not idle; it never goes back (EP-2).
+//! - A split holds the watermark back from the moment it is assigned, so that a window is not closed before all files of
+//!   a bounded source have been read.
+//! - Without splits to wait for the worker is idle: it holds nobody back.
+
+use super::assign::Assigned;
+use freshet_connector_api::{Boundedness, Offset, SplitId};
+use freshet_state::SplitRoot;
+use freshet_types::{Error, Result, Watermark};
+use std::collections::HashMap;
+use std::time::Duration;
+
+#[derive(Debug)]
+struct SplitProgress {
+    id: SplitId,
+    offset: Offset,
+    watermark: Watermark,
+    begun: bool,
+    finished: bool,
+    idle: bool,
+    heard_ms: i64,
+}
+
+/// What a worker tells downstream at the end of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) watermark: Watermark,
+    pub(crate) idle: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct SourceProgress {
+    table: String,
+    boundedness: Boundedness,
+    /// Whether the table declares a watermark.
+    event_time: bool,
+    idle_timeout: Option<Duration>,
+    splits: Vec<SplitProgress>,
+    by_id: HashMap<SplitId, usize>,
+    watermark: Watermark,
+    was_active: bool,
+}
+
+impl SourceProgress {
+    /// Nothing read yet; `floor` is what the source had told before the job was started again.
+    pub(crate) fn new(
+        table: String,
+        boundedness: Boundedness,
+        event_time: bool,
+        idle_timeout: Option<Duration>,
+        floor: Option<Watermark>,
+    ) -> Self {
+        Self {
+            table,
+            boundedness,
+            event_time,
+            idle_timeout,
+            splits: Vec::new(),
+            by_id: HashMap::new(),
+            watermark: floor.unwrap_or(Watermark::MIN),
+            was_active: false,
+        }
+    }
+
+    pub(crate) fn assign(&mut self, assigned: &Assigned, now_ms: i64) {
+        self.by_id.insert(assigned.split.id.clone(), self.splits.len());
+        self.splits.push(SplitProgress {
+            id: assigned.split.id.clone(),
+            offset: assigned.split.from.clone(),
+            watermark: assigned.watermark.unwrap_or(Watermark::MIN),
+            begun: assigned.watermark.is_some(),
+            finished: false,
+            idle: false,
+            heard_ms: now_ms,
+        });
+        self.was_active = true;
+    }
+
+    fn split(&mut self, id: &SplitId) -> Result<&mut SplitProgress> {
+        match self.by_id.get(id) {
+            Some(i) => Ok(&mut self.splits[*i]),
+            None => {
+                Err(Error::internal("source.split", format!("rows came from split \"{id}\", which was not assigned"))
+                    .at("table", &self.table))
+            }
+        }
+    }
+
+    /// Rows of a split have come, with the highest watermark among them; or only its position has moved.
+    pub(crate) fn advance(
+        &mut self,
+        id: &SplitId,
+        next: Offset,
+        highest_ms: Option<i64>,
+        rows: bool,
+        now_ms: i64,
+    ) -> Result<()> {
+        let split = self.split(id)?;
+        split.offset = next;
+        if let Some(ms) = highest_ms {
+            split.watermark = split.watermark.max(Watermark(ms));
+        }
+        if rows {
+            split.begun = true;
+            split.idle = false;
+            split.heard_ms = now_ms;
+        }
+        Ok(())
+    }
+
+    /// A split has ended. Whether that is news.
+    pub(crate) fn finish(&mut self, id: &SplitId) -> Result<bool> {
+        let split = self.split(id)?;
+        let news = !split.finished;
+        split.finished = true;
+        let watermark = split.watermark;
+        if self.splits.iter().all(|s| s.finished) {
+            // The last one to end: nothing earlier follows on this worker until there is another split.
+            self.watermark = self.watermark.max(watermark);
+        }
+        Ok(news)
+    }
+
+    /// Every split that was assigned has ended. How many of them had not said so themselves.
+    pub(crate) fn finish_all(&mut self) -> usize {
+        let ids: Vec<SplitId> = self.splits.iter().filter(|s| !s.finished).map(|s| s.id.clone()).collect();
+        for id in &ids {
+            self.finish(id).expect("the split was found a moment ago");
+        }
+        ids.len()
+    }
+
+    /// Number of splits that were ever assigned.
+    pub(crate) fn assigned(&self) -> usize {
+        self.splits.len()
+    }
+
+    pub(crate) fn finished(&self) -> usize {
+        self.splits.iter().filter(|s| s.finished).count()
+    }
+
+    /// Time until a split may become idle; none when none can.
+    pub(crate) fn until_idle(&self, now_ms: i64) -> Option<Duration> {
+        let timeout = self.idle_timeout?;
+        let can_idle = |s: &&SplitProgress| self.can_idle(s);
+        self.splits
+            .iter()
+            .filter(can_idle)
+            .map(|s| s.heard_ms)
+            .min()
+            .map(|heard| timeout.saturating_sub(Duration::from_millis(u64::try_from(now_ms - heard).unwrap_or(0))))
+    }
+
+    fn can_idle(&self, split: &SplitProgress) -> bool {
+        // A split of a bounded source that has not begun waits for its turn: its rows are known to come.
+        !split.finished && !split.idle && (split.begun || self.boundedness == Boundedness::Unbounded)
+    }
+
+    /// Marks splits idle that have been silent for too long. Whether any was.
+    pub(crate) fn check_idle(&mut self, now_ms: i64) -> bool {
+        let Some(timeout) = self.idle_timeout else { return false };
+        let timeout_ms = timeout.as_millis() as i64;
+        let silent: Vec<usize> = (0..self.splits.len())
+            .filter(|i| self.can_idle(&self.splits[*i]) && now_ms - self.splits[*i].heard_ms >= timeout_ms)
+            .collect();
+        for i in &silent {
+            self.splits[*i].idle = true;
+        }
+        !silent.is_empty()
+    }
+
+    /// The watermark that this worker tells at the end of an epoch, when `ended` says that no split is left anywhere.
+    pub(crate) fn tell(&mut self, ended: bool) -> Told {
+        if ended {
+            return Told { watermark: Watermark::MAX, idle: false };
+        }
+        if !self.event_time {
+            return Told { watermark: Watermark::MIN, idle: false };
+        }
+        let lowest = self.splits.iter().filter(|s| !s.finished && !s.idle).map(|s| s.watermark).min();
+        let was_active = std::mem::replace(&mut self.was_active, lowest.is_some());
+        match lowest {
+            Some(lowest) => {
+                self.watermark = self.watermark.max(lowest);
+                Told { watermark: self.watermark, idle: false }
+            }
+            // Splits that have ended since the last epoch still count once, so that their last watermark is seen.
+            None => Told { watermark: self.watermark, idle: !(was_active && self.splits.iter().all(|s| s.finished)) },
+        }
+    }
+
+    /// The watermark from data, as far as it is known.
+    pub(crate) fn known_watermark(&self) -> Option<Watermark> {
+        (self.event_time && self.watermark > Watermark::MIN).then_some(self.watermark)
+    }
+
+    /// Where each split stands.
+    pub(crate) fn positions(&self) -> Vec<SplitRoot> {
+        let position = |s: &SplitProgress| SplitRoot {
+            id: s.id.to_string(),
+            offset: s.offset.0.clone(),
+            watermark_ms: (s.watermark > Watermark::MIN).then_some(s.watermark.0),
+            finished: s.finished,
+        };
+        self.splits.iter().map(position).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use freshet_connector_api::AssignedSplit;
+
+    fn progress(boundedness: Boundedness, idle_ms: Option<u64>, splits: &[&str]) -> SourceProgress {
+        let mut p = SourceProgress::new("t".into(), boundedness, true, idle_ms.map(Duration::from_millis), None);
+        for id in splits {
+            let split = AssignedSplit { id: (*id).into(), from: Offset("0".into()) };
+            p.assign(&Assigned { split, watermark: None }, 0);
+        }
+        p
+    }
+
+    fn rows(p: &mut SourceProgress, id: &str, ms: i64, now_ms: i64) {
+        p.advance(&id.into(), Offset("1".into()), Some(ms), true, now_ms).unwrap();
+    }
+
+    fn told(watermark: i64, idle: bool) -> Told {
+        Told { watermark: Watermark(watermark), idle }
+    }
+
+    #[test]
+    fn the_lowest_split_counts_and_nothing_goes_back() {
+        let mut p = progress(Boundedness::Unbounded, None, &["a", "b"]);
+        rows(&mut p, "a", 50, 0);
+        assert_eq!(p.tell(false).watermark, Watermark::MIN);
+        rows(&mut p, "b", 20, 0);
+        assert_eq!(p.tell(false), told(20, false));
+        rows(&mut p, "b", 10, 0);
+        assert_eq!(p.tell(false), told(20, false));
+        p.assign(&Assigned { split: AssignedSplit { id: "c".into(), from: Offset("0".into()) }, watermark: None }, 0);
+        rows(&mut p, "b", 60, 0);
+        assert_eq!(p.tell(false), told(20, false), "the new split holds it back");
+        assert_eq!(p.tell(true).watermark, Watermark::MAX);
+    }
+
+    #[test]
+    fn a_waiting_file_holds_the_watermark_back_and_an_ended_one_does_not() {
+        let mut p = progress(Boundedness::Bounded, Some(10), &["a", "b"]);
+        rows(&mut p, "a", 50, 0);
+        p.finish(&"a".into()).unwrap();
+        assert!(!p.check_idle(1000), "a file that waits for its turn is not idle");
+        assert_eq!(p.tell(false).watermark, Watermark::MIN);
+        rows(&mut p, "b", 30, 1000);
+        assert_eq!(p.tell(false), told(30, false));
+        rows(&mut p, "b", 40, 1000);
+        p.finish(&"b".into()).unwrap();
+        assert_eq!(p.tell(false), told(40, false), "the last watermark from data is seen");
+        assert_eq!(p.tell(false), told(40, true));
+    }
+
+    #[test]
+    fn silent_splits_become_idle_and_come_back() {
+        let mut p = progress(Boundedness::Unbounded, Some(100), &["a", "b"]);
+        rows(&mut p, "a", 50, 90);
+        assert_eq!(p.until_idle(90), Some(Duration::from_millis(10)));
+        assert!(p.check_idle(100));
+        assert_eq!(p.tell(false), told(50, false));
+        assert!(p.check_idle(190));
+        assert_eq!(p.tell(false), told(50, true));
+        rows(&mut p, "b", 10, 200);
+        assert_eq!(p.tell(false), told(50, false), "back, but the watermark never goes back");
+    }
+
+    #[test]
+    fn a_source_without_event_time_says_so_until_it_ends() {
+        let mut p = SourceProgress::new("t".into(), Boundedness::Bounded, false, None, None);
+        assert_eq!(p.tell(false), told(i64::MIN, false));
+        assert_eq!(p.tell(true), told(i64::MAX, false));
+    }
+}
