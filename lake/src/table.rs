@@ -191,6 +191,10 @@ pub(crate) fn creation_of(definition: &ExternalTableDefinition) -> Result<Creati
 }
 
 impl ExternalTable for LakeTable {
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
+
     fn definition(&self) -> ExternalTableDefinition {
         definition_of(self.metadata())
     }

@@ -5,6 +5,8 @@ mod jobs;
 mod listings;
 mod script;
 
+pub(crate) use listings::rows;
+
 use crate::dry_lake::DryFactory;
 use crate::lazy_lake::{LAKE, LazyLake};
 use crate::{LakeAnswer, LakeQuestion, assemble, dead_letters::DeadLetters};

@@ -80,6 +80,11 @@ pub trait ExternalCatalog: Send + Sync {
 
 /// A table of an external catalog.
 pub trait ExternalTable: Send + Sync {
+    /// The table itself, for the floor that knows its kind and asks more of it than this seam offers.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
+
     /// What it is: columns, partitioning, key, comment, options.
     fn definition(&self) -> ExternalTableDefinition;
 
