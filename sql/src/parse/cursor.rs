@@ -7,11 +7,15 @@ use super::sql_type;
 use datafusion::sql::sqlparser::ast::{Expr, Query, SetExpr};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
-use freshet_types::{Error, Options, Result, SqlType};
+use freshet_types::{Error, Options, Result, SqlType, suggest};
 use std::ops::Range;
 
 /// Levels of nesting that a statement may have.
 const DEPTH_MAX: usize = 128;
+
+/// Words between the parts of a query, for a mistyped one that was taken for an alias.
+const CLAUSES: &[&str] =
+    &["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "JOIN", "VALUES", "WINDOW", "PARTITION"];
 
 /// Queries in parentheses that are looked at again after an error.
 const QUERIES_MAX: usize = 64;
@@ -144,7 +148,24 @@ impl<'s> Cursor<'s> {
     pub(super) fn expected(&self, what: &str) -> Error {
         let range = self.next_range();
         let found = if range.is_empty() { "the end" } else { &self.script.text[range.clone()] };
-        Error::invalid("sql.syntax", format!("expected {what}, found {found}")).span(range.start, range.end)
+        let error = Error::invalid("sql.syntax", format!("expected {what}, found {found}"));
+        self.with_misspelling(error, range.start).span(range.start, range.end)
+    }
+
+    /// Adds the keyword that the word before byte `at`, or the one at it, may have been meant to be.
+    fn with_misspelling(&self, error: Error, at: usize) -> Error {
+        let behind = self.tokens.partition_point(|t| self.script.byte(t.span.start) <= at);
+        let words = self.tokens[..behind].iter().rev().filter(|t| !matches!(t.token, Token::Whitespace(_))).take(2);
+        let near = words.into_iter().find_map(|t| match &t.token {
+            Token::Word(w) if w.quote_style.is_none() && w.value.len() > 3 && !is_keyword(&w.value) => {
+                suggest::nearest(&w.value, CLAUSES.iter().copied())
+            }
+            _ => None,
+        });
+        match near {
+            Some(word) => error.hint(format!("did you mean {word}?")),
+            None => error,
+        }
     }
 
     /// The error that what was read from byte `start` on is not there yet.
@@ -274,9 +295,12 @@ impl<'s> Cursor<'s> {
         let mut query = self.parse(|p| p.parse_query())?;
         let text = self.text(start..self.behind()).to_string();
         if matches!(*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)) {
-            return Err(Error::invalid("sql.syntax", "WITH stands behind INSERT INTO, not before it")
-                .span(start, self.behind())
-                .hint("write INSERT INTO t WITH ... SELECT ..."));
+            let error = match query.with {
+                Some(_) => Error::invalid("sql.syntax", "WITH stands behind INSERT INTO, not before it")
+                    .hint("write INSERT INTO t WITH ... SELECT ..."),
+                None => Error::invalid("sql.syntax", "expected a query").hint("write SELECT or VALUES"),
+            };
+            return Err(error.span(start, self.behind()));
         }
         normalize::query(&mut query).map_err(|e| e.span(start, self.behind()))?;
         Ok((query, text))
@@ -351,17 +375,29 @@ impl<'s> Cursor<'s> {
                 at(Error::invalid("sql.syntax", text).hint(hint))
             };
         }
-        let Some((expected, found)) = message.strip_prefix("Expected: ").and_then(|m| m.split_once(", found: ")) else {
+        let parts = message.strip_prefix("Expected").and_then(|m| m.split_once(", found: "));
+        let Some((expected, found)) = parts else {
             return at(Error::invalid("sql.syntax", lower_first(message)));
         };
+        let expected = lower_first(expected.trim_start_matches([':', ' ']));
         let found = if range.is_empty() || found == "EOF" { "the end" } else { &self.script.text[range.clone()] };
-        let error = Error::invalid("sql.syntax", format!("expected {}, found {found}", lower_first(expected)));
-        at(match found {
-            _ if expected.contains("identifier") && is_keyword(found) => {
-                error.hint(format!("put a name that is a keyword in backticks: `{found}`"))
-            }
-            _ => error,
-        })
+        if expected == "DEFINE" && found.eq_ignore_ascii_case("WITHIN") {
+            return at(Error::unsupported("sql.unsupported", "WITHIN of MATCH_RECOGNIZE is not there yet"));
+        }
+        let error = Error::invalid("sql.syntax", format!("expected {expected}, found {found}"));
+        if expected.contains("identifier") && is_keyword(found) {
+            return at(error.hint(format!("put a name that is a keyword in backticks: `{found}`")));
+        }
+        if expected == "an expression" && self.before(range.start) == Some(&Token::Comma) {
+            return at(error.hint("remove the comma before it"));
+        }
+        at(self.with_misspelling(error, range.start))
+    }
+
+    /// The token before byte `at`.
+    fn before(&self, at: usize) -> Option<&Token> {
+        let before = self.tokens.partition_point(|t| self.script.byte(t.span.start) < at);
+        self.tokens[..before].iter().rev().map(|t| &t.token).find(|t| !matches!(t, Token::Whitespace(_)))
     }
 
     /// Parts a message of sqlparser from the place that it ends with.

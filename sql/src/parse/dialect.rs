@@ -27,7 +27,7 @@ use super::script::is_word;
 use super::sql_type;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, TypedString, UnaryOperator, Value,
+    ObjectName, TrimWhereField, TypedString, UnaryOperator, Value,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -127,7 +127,7 @@ impl Dialect for FlinkDialect {
             },
             Keyword::FLOOR if opens => |p| rounded(p, "FLOOR"),
             Keyword::CEIL | Keyword::CEILING if opens => |p| rounded(p, "CEIL"),
-            Keyword::TRIM if opens => |p| p.parse_trim_expr(),
+            Keyword::TRIM if opens => trim,
             Keyword::OVERLAY if opens => |p| p.parse_overlay_expr(),
             Keyword::EXTRACT if opens => |p| p.parse_extract_expr(),
             Keyword::SUBSTRING | Keyword::SUBSTR if opens => |p| {
@@ -152,7 +152,7 @@ impl Dialect for FlinkDialect {
                 "JSON_EXISTS" => json_exists,
                 "JSON_OBJECT" => json_object,
                 "JSON_ARRAY" => json_array,
-                "ML_PREDICT" | "ML_EVALUATE" | "VECTOR_SEARCH" | "JSON_OBJECTAGG" | "JSON_ARRAYAGG" => |p| {
+                "JSON_OBJECTAGG" | "JSON_ARRAYAGG" => |p| {
                     let token = p.get_current_token();
                     let what = token.token.to_string().to_uppercase();
                     refuse(token.span.start, &what)
@@ -342,6 +342,28 @@ fn typed(p: &mut Parser, sql_type: fn(u8) -> SqlType) -> Parse<Expr> {
         value,
         uses_odbc_syntax: false,
     }))
+}
+
+/// `TRIM([BOTH, LEADING, TRAILING] [characters] FROM text)`, `TRIM(text)`.
+fn trim(p: &mut Parser) -> Parse<Expr> {
+    p.expect_token(&Token::LParen)?;
+    let trim_where =
+        [("BOTH", TrimWhereField::Both), ("LEADING", TrimWhereField::Leading), ("TRAILING", TrimWhereField::Trailing)]
+            .into_iter()
+            .find(|(word, _)| accept(p, &[word]))
+            .map(|(_, side)| side);
+    if trim_where.is_some() && accept(p, &["FROM"]) {
+        let expr = Box::new(p.parse_expr()?);
+        p.expect_token(&Token::RParen)?;
+        return Ok(Expr::Trim { expr, trim_where, trim_what: None, trim_characters: None });
+    }
+    let first = Box::new(p.parse_expr()?);
+    let (expr, trim_what) = match accept(p, &["FROM"]) {
+        true => (Box::new(p.parse_expr()?), Some(first)),
+        false => (first, None),
+    };
+    p.expect_token(&Token::RParen)?;
+    Ok(Expr::Trim { expr, trim_where, trim_what, trim_characters: None })
 }
 
 /// `POSITION(a IN b)`, or a call like any other.

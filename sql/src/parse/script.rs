@@ -13,6 +13,9 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Toke
 use freshet_types::{Error, Result};
 use std::ops::Range;
 
+/// Table functions of Flink that are not there yet; their arguments are no SQL that sqlparser reads.
+const TABLE_FUNCTIONS: &[&str] = &["ML_PREDICT", "ML_EVALUATE", "VECTOR_SEARCH", "TO_CHANGELOG", "FROM_CHANGELOG"];
+
 /// The one instance of the dialect.
 pub(super) static DIALECT: FlinkDialect = FlinkDialect;
 
@@ -95,7 +98,10 @@ impl<'a> Script<'a> {
         for end in
             (0..=self.tokens.len()).filter(|i| *i == self.tokens.len() || self.tokens[*i].token == Token::SemiColon)
         {
-            let is_blank = |i: &usize| matches!(self.tokens[*i].token, Token::Whitespace(_));
+            let is_blank = |i: &usize| match &self.tokens[*i].token {
+                Token::Whitespace(Whitespace::MultiLineComment(comment)) => !comment.starts_with('+'),
+                token => matches!(token, Token::Whitespace(_)),
+            };
             let first = (start..end).find(|i| !is_blank(i));
             if let Some(first) = first {
                 let last = (first..end).rev().find(|i| !is_blank(i)).unwrap_or(first);
@@ -164,6 +170,17 @@ impl<'a> Script<'a> {
                     return Err(Error::invalid("sql.syntax", "double quotes have no meaning in Flink SQL")
                         .span(range.start, range.end)
                         .hint(format!("write `{text}` for a name or '{text}' for a text")));
+                }
+                Token::Word(w)
+                    if TABLE_FUNCTIONS.iter().any(|f| w.value.eq_ignore_ascii_case(f))
+                        && following(tokens, i) == Some(&Token::LParen) =>
+                {
+                    let range = self.range(token);
+                    return Err(Error::unsupported(
+                        "sql.unsupported",
+                        format!("{} is not there yet", w.value.to_uppercase()),
+                    )
+                    .span(range.start, range.end));
                 }
                 Token::DoubleColon => {
                     let range = self.range(token);
