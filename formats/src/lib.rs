@@ -18,6 +18,8 @@ pub mod avro;
 
 mod adapt;
 mod column;
+#[cfg(test)]
+mod conformance;
 mod file;
 mod parse;
 mod print;

@@ -5,6 +5,8 @@
 //!
 //! Source: Apache Avro specification, "Object Container Files"; Flink documentation, "Avro Format".
 
+mod container;
+mod layout;
 mod read;
 #[cfg(test)]
 mod tests;

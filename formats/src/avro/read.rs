@@ -1,14 +1,15 @@
 //! Reads Avro files.
 
+use super::container::{Ahead, Container};
 use crate::adapt::{match_columns, select, sql_schema};
-use crate::file::{Reader as Bytes, SharedFile, guard};
+use crate::file::{SharedFile, guard};
 use crate::{FileReader, RandomRead};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow_avro::reader::{Reader as AvroReader, ReaderBuilder};
 use freshet_types::{Error, Result};
-use std::io::BufReader;
+use std::sync::Arc;
 
 const CORRUPT: &str = "avro.corrupt";
 /// Rows that are decoded at once; callers get slices of them.
@@ -18,47 +19,56 @@ fn corrupt(e: ArrowError) -> Error {
     Error::data(CORRUPT, "the Avro file cannot be read").because(e).hint("write the file anew")
 }
 
-fn start(file: &SharedFile, columns: Option<Vec<usize>>) -> Result<AvroReader<BufReader<Bytes>>> {
+fn start(file: &SharedFile, columns: Option<Vec<usize>>) -> Result<(AvroReader<Container>, Arc<Ahead>)> {
     guard(CORRUPT, || {
+        let container = Container::open(file.clone()).map_err(|e| corrupt(e.into()))?;
+        let ahead = Arc::clone(&container.ahead);
         let mut builder = ReaderBuilder::new().with_batch_size(ROWS);
         if let Some(columns) = columns {
             builder = builder.with_projection(columns);
         }
-        builder.build(file.reader(0)).map_err(corrupt)
+        Ok((builder.build(container).map_err(corrupt)?, ahead))
     })
 }
 
 /// The columns of an Avro file.
 pub(super) fn infer(file: Box<dyn RandomRead>) -> Result<SchemaRef> {
-    sql_schema(&start(&SharedFile::new(file)?, None)?.schema())
+    sql_schema(&start(&SharedFile::new(file)?, None)?.0.schema())
 }
 
 /// The reader.
 pub(super) struct Reader {
     schema: SchemaRef,
-    reader: AvroReader<BufReader<Bytes>>,
+    reader: AvroReader<Container>,
     /// Rows that were read and not handed out yet.
     rest: Option<RecordBatch>,
+    /// Rows to be passed over before the first one is read: whole blocks of them are not even unpacked.
+    ahead: Arc<Ahead>,
     /// Rows still to be passed over.
     skip: u64,
+    started: bool,
 }
 
 impl Reader {
     pub(super) fn open(file: Box<dyn RandomRead>, schema: &SchemaRef) -> Result<Self> {
         let file = SharedFile::new(file)?;
-        let whole = start(&file, None)?;
+        let (whole, _) = start(&file, None)?;
         let mut columns: Vec<usize> = match_columns(schema, &whole.schema())?.into_iter().flatten().collect();
         columns.sort_unstable();
         // One column at least, so that rows are counted.
         if columns.is_empty() && !whole.schema().fields().is_empty() {
             columns.push(0);
         }
-        let reader = start(&file, Some(columns))?;
-        Ok(Self { schema: SchemaRef::clone(schema), reader, rest: None, skip: 0 })
+        let (reader, ahead) = start(&file, Some(columns))?;
+        Ok(Self { schema: SchemaRef::clone(schema), reader, rest: None, ahead, skip: 0, started: false })
     }
 
     fn read(&mut self) -> Result<Option<RecordBatch>> {
-        guard(CORRUPT, || self.reader.next().transpose().map_err(corrupt))
+        self.started = true;
+        self.ahead.start();
+        let batch = guard(CORRUPT, || self.reader.next().transpose().map_err(corrupt))?;
+        self.skip += self.ahead.take_rest();
+        Ok(batch)
     }
 }
 
@@ -87,7 +97,11 @@ impl FileReader for Reader {
     }
 
     fn skip(&mut self, rows: u64) -> Result<()> {
-        self.skip += rows;
+        if self.started {
+            self.skip += rows;
+        } else {
+            self.ahead.add(rows);
+        }
         Ok(())
     }
 }

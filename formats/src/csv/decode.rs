@@ -95,6 +95,13 @@ fn value(column: &mut Column, row: usize, text: &[u8], quoted: bool, options: &C
         return Ok(());
     }
     if text.trim_ascii().is_empty() {
+        // With a text for NULL, nothing is an array of no elements; without one, it is NULL.
+        if let Kind::List(list) = &mut column.kind
+            && options.null_literal.as_ref().is_some_and(|null| !null.is_empty())
+        {
+            let end = list.spans.open(row);
+            list.spans.close(end);
+        }
         return Ok(());
     }
     match &mut column.kind {

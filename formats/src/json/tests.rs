@@ -1,6 +1,7 @@
 //! What JSON records become, and what is refused.
 
 use super::{Json, validate};
+use crate::conformance::{check_records, flat_types, nested_types};
 use crate::{Format, RecordDecoder};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
@@ -404,6 +405,20 @@ fn types_and_options_that_are_refused() {
     assert_eq!(code(Json.decoder(&empty, &empty, &options(&[("ignore-errors", "true")]))), "option.unknown");
     let odd: SchemaRef = Arc::new(Schema::new(vec![arrow::datatypes::Field::new("u", DataType::UInt64, true)]));
     assert_eq!(code(Json.decoder(&odd, &odd, &Options::default())), "format.type");
+}
+
+#[test]
+fn conforms() {
+    let all: Vec<SqlField> = flat_types().into_iter().chain(nested_types()).collect();
+    let bad: &[&[u8]] =
+        &[b"", b"{", b"{}x", br#"{"c3":"x","must":"m"}"#, br#"{"c0":true}"#, br#"{"list":[1,2,"#, b"\xFF"];
+    check_records(&Json, &[], &all, bad);
+    check_records(
+        &Json,
+        &[("timestamp-format.standard", "ISO-8601"), ("encode.ignore-null-fields", "true")],
+        &flat_types(),
+        bad,
+    );
 }
 
 fn json_value() -> impl Strategy<Value = serde_json::Value> {
