@@ -1,0 +1,170 @@
+//! Builds the graph and shares equal nodes: what is read or computed twice, in one query or across the statements of a
+//! set, becomes one node.
+
+use super::flow::{Flow, Physical, loosened};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use freshet_engine::operators::{Calc, CalcConfig};
+use freshet_engine::{Graph, Input, Node, NodeId, NodeKind, OperatorFactory, Routing};
+use freshet_types::Result;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What makes a node equal to another.
+#[derive(PartialEq)]
+struct Likeness {
+    what: String,
+    exprs: Vec<Physical>,
+    inputs: Vec<Input>,
+}
+
+/// Builds the graph.
+#[derive(Default)]
+pub(crate) struct GraphBuilder {
+    graph: Graph,
+    likeness: Vec<Option<Likeness>>,
+    names: BTreeMap<String, usize>,
+    /// What the user should know.
+    pub(crate) notices: Vec<String>,
+}
+
+/// An operator about to become a node.
+pub(crate) struct OperatorNode {
+    /// It.
+    pub(crate) factory: Arc<dyn OperatorFactory>,
+    /// Its configuration as text, without names of columns.
+    pub(crate) what: String,
+    /// The expressions that it runs.
+    pub(crate) exprs: Vec<Physical>,
+    /// Where its rows come from.
+    pub(crate) inputs: Vec<Input>,
+    /// What it gives.
+    pub(crate) schema: SchemaRef,
+    /// Whether it never takes a row back.
+    pub(crate) append_only: bool,
+}
+
+impl GraphBuilder {
+    /// The graph so far.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The graph, finished.
+    pub(crate) fn finish(self) -> (Graph, Vec<String>) {
+        (self.graph, self.notices)
+    }
+
+    /// Adds an operator, unless there is an equal one.
+    pub(crate) fn operator(&mut self, node: OperatorNode) -> NodeId {
+        let likeness = node.exprs.iter().all(|e| !is_volatile(e)).then(|| Likeness {
+            what: format!("{} {}", node.factory.name(), node.what),
+            exprs: node.exprs,
+            inputs: node.inputs.clone(),
+        });
+        if let Some(new) = &likeness
+            && let Some(found) = self.likeness.iter().position(|old| old.as_ref() == Some(new))
+        {
+            return NodeId(found);
+        }
+        let state_id = self.state_id(node.factory.name());
+        self.add(
+            Node {
+                kind: NodeKind::Operator(node.factory),
+                inputs: node.inputs,
+                schema: node.schema,
+                append_only: node.append_only,
+                state_id,
+            },
+            likeness,
+        )
+    }
+
+    /// Adds a node of another kind; `what` makes it equal to another with the same inputs, none keeps it apart.
+    pub(crate) fn other(
+        &mut self,
+        kind: NodeKind,
+        name: &str,
+        what: Option<String>,
+        inputs: Vec<Input>,
+        schema: SchemaRef,
+        append_only: bool,
+    ) -> NodeId {
+        let likeness = what.map(|what| Likeness { what, exprs: Vec::new(), inputs: inputs.clone() });
+        if likeness.is_some()
+            && let Some(found) = self.likeness.iter().position(|old| *old == likeness)
+        {
+            return NodeId(found);
+        }
+        let state_id = self.state_id(name);
+        self.add(Node { kind, inputs, schema, append_only, state_id }, likeness)
+    }
+
+    fn add(&mut self, node: Node, likeness: Option<Likeness>) -> NodeId {
+        self.likeness.push(likeness);
+        self.graph.add(node)
+    }
+
+    /// Names state by what keeps it and how many of the kind stand before it: stable for the same statements, also when
+    /// more are added behind them.
+    fn state_id(&mut self, name: &str) -> String {
+        let count = self.names.entry(name.to_string()).or_default();
+        *count += 1;
+        if *count == 1 { name.to_string() } else { format!("{name}-{count}") }
+    }
+
+    /// Makes a calc node of a flow without a window.
+    pub(crate) fn calc(&mut self, flow: Flow) -> Result<Flow> {
+        assert!(flow.window.is_none(), "windows are assigned before columns are computed");
+        let schema = calc_schema(&flow)?;
+        let projection: Vec<(Physical, String)> =
+            flow.columns.iter().map(|c| (Arc::clone(&c.expr), c.field.name().clone())).collect();
+        let types: Vec<String> = schema.fields().iter().map(|f| f.data_type().to_string()).collect();
+        let exprs = projection.iter().map(|(e, _)| Arc::clone(e)).chain(flow.filter.clone()).collect();
+        let what = format!("{} -> {}", if flow.filter.is_some() { "filter" } else { "all" }, types.join(","));
+        let factory = Calc::new(CalcConfig {
+            input: Arc::clone(&flow.base),
+            filter: flow.filter.clone(),
+            projection: Some(projection),
+        })?
+        .with_schema(Arc::clone(&schema))?;
+        let node = self.operator(OperatorNode {
+            factory: Arc::new(factory),
+            what,
+            exprs,
+            inputs: vec![Input { from: flow.node, routing: Routing::Forward }],
+            schema,
+            append_only: flow.append_only,
+        });
+        let base = Arc::clone(&self.graph.node(node).schema);
+        let mut settled = Flow::of_node(node, base, &flow.roles(), flow.append_only, flow.bounded);
+        settled.key = flow.key;
+        Ok(settled)
+    }
+}
+
+/// Names of the flow, types of the expressions; everything may be NULL.
+fn calc_schema(flow: &Flow) -> Result<SchemaRef> {
+    let mut fields = Vec::with_capacity(flow.columns.len());
+    for column in &flow.columns {
+        let data_type = column.expr.data_type(&flow.base).map_err(crate::plan::outward)?;
+        let field = loosened(&column.field);
+        fields.push(if *field.data_type() == data_type {
+            field
+        } else {
+            Arc::new(field.as_ref().clone().with_data_type(data_type))
+        });
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Whether an expression gives something else each time it runs.
+pub(crate) fn is_volatile(expr: &Physical) -> bool {
+    let mut found = false;
+    expr.apply(|e| {
+        found |= e.is_volatile_node();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })
+    .expect("looking has no way to fail");
+    found
+}

@@ -1,0 +1,91 @@
+//! Carries our errors through DataFusion's planner, and says DataFusion's own in our words.
+
+use datafusion::common::{DataFusionError, SchemaError};
+use freshet_types::{Error, suggest};
+
+/// Wraps an error of ours so that it survives the way through a DataFusion trait.
+pub(crate) fn inward(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// The error that a DataFusion call ended with: ours if there is one inside, otherwise DataFusion's in our words.
+pub(crate) fn outward(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => match other.downcast::<DataFusionError>() {
+                Ok(inner) => outward(*inner),
+                Err(other) => Error::internal("plan.failed", "the plan failed").because(other),
+            },
+        },
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => outward(*inner),
+        DataFusionError::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
+            Ok(inner) => outward(inner),
+            Err(shared) => Error::invalid("plan.invalid", first_line(&shared.to_string())),
+        },
+        DataFusionError::Collection(mut all) if !all.is_empty() => outward(all.remove(0)),
+        DataFusionError::SchemaError(schema, _) => of_schema(&schema),
+        DataFusionError::Plan(text) => Error::invalid("plan.invalid", first_line(&text)),
+        DataFusionError::NotImplemented(text) => Error::unsupported("plan.unsupported", first_line(&text)),
+        DataFusionError::SQL(e, _) => Error::invalid("sql.syntax", first_line(&e.to_string())),
+        DataFusionError::ArrowError(e, _) => Error::from(*e),
+        DataFusionError::Execution(text) => Error::data("value.invalid", first_line(&text)),
+        DataFusionError::ResourcesExhausted(text) => Error::exhausted("memory.exhausted", first_line(&text)),
+        other => Error::internal("plan.failed", first_line(&other.to_string())),
+    }
+}
+
+fn of_schema(error: &SchemaError) -> Error {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let names: Vec<&str> = valid_fields.iter().map(|f| f.name.as_str()).collect();
+            Error::not_found("column.unknown", format!("no column named \"{}\"", plain(&field.flat_name())))
+                .hint(suggest::hint(&field.name, "columns", names))
+        }
+        SchemaError::AmbiguousReference { field } => {
+            Error::invalid("column.ambiguous", format!("column \"{}\" stands for more than one column", field.name))
+                .hint("write the table's name or alias before it")
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::invalid("column.duplicate", format!("column \"{name}\" stands there twice"))
+                .hint("give one of them another name with AS")
+        }
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.replace('"', "")
+}
+
+/// DataFusion's texts as ours: one line, lowercase at the start, no final stop.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+    let mut letters = line.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => line.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_errors_survive_the_way_through_datafusion() {
+        let ours = Error::invalid("window.size", "the window has no size").hint("write a size");
+        let through = inward(ours).context("while planning").context("of a query");
+        let back = outward(through);
+        assert_eq!(back.code(), "window.size");
+        assert_eq!(back.hint_text(), Some("write a size"));
+    }
+
+    #[test]
+    fn foreign_texts_are_said_in_our_words() {
+        let e = outward(DataFusionError::Plan("Something is wrong.\nbacktrace".into()));
+        assert_eq!(e.text(), "something is wrong");
+        assert_eq!(outward(DataFusionError::NotImplemented("X".into())).kind(), freshet_types::ErrorKind::Unsupported);
+    }
+}

@@ -1,0 +1,92 @@
+//! What happens to a plan between SQL and execution: Flink's typing, then rules that are safe for streams.
+
+use super::error::outward;
+use crate::rewrite;
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
+use datafusion::optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
+use datafusion::optimizer::eliminate_filter::EliminateFilter;
+use datafusion::optimizer::eliminate_join::EliminateJoin;
+use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
+use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
+use datafusion::optimizer::filter_null_join_keys::FilterNullJoinKeys;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::optimize_unions::OptimizeUnions;
+use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
+use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+use freshet_types::Result;
+use std::sync::Arc;
+
+/// Rules that keep the meaning of a plan over inputs that never end and take rows back. Left out are those that count on
+/// a bounded input or that trade one aggregate for two (limits pushed into scans, DISTINCT aggregates split).
+fn stream_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    vec![
+        Arc::new(RewriteSetComparison::new()),
+        Arc::new(OptimizeUnions::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(EliminateJoin::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(EliminateDuplicatedExpr::new()),
+        Arc::new(EliminateFilter::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(PropagateEmptyRelation::new()),
+        Arc::new(FilterNullJoinKeys::default()),
+        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}
+
+/// Gives a plan Flink's types.
+pub(crate) fn analyze(
+    plan: LogicalPlan,
+    context: &rewrite::RewriteContext,
+    options: &ConfigOptions,
+) -> Result<LogicalPlan> {
+    let plan = rewrite::apply(plan, context)?;
+    Analyzer::new().execute_and_check(plan, options, |_, _| {}).map_err(outward)
+}
+
+/// Optimises a plan that runs as a stream.
+pub(crate) fn optimize_stream(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    optimize(Optimizer::with_rules(stream_rules()), plan, options)
+}
+
+/// Optimises a plan that runs once, over inputs that end.
+pub(crate) fn optimize_batch(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    optimize(Optimizer::new(), plan, options)
+}
+
+fn optimize(optimizer: Optimizer, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    // Functions of time are ours and never folded: without a start time DataFusion leaves its own alone, too.
+    let context =
+        OptimizerContext::new_with_config_options(Arc::new(options.clone())).without_query_execution_start_time();
+    optimizer.optimize(plan, &context, |_, _| {}).map_err(outward)
+}
+
+/// Settings of DataFusion's planner.
+pub(crate) fn planner_options() -> ConfigOptions {
+    let mut options = ConfigOptions::default();
+    options.optimizer.filter_null_join_keys = true;
+    options.optimizer.skip_failed_rules = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.default_null_ordering = "nulls_min".to_string();
+    options
+}

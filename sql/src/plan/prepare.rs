@@ -1,0 +1,157 @@
+//! Mends a query's syntax tree before DataFusion plans it: names of columns as Flink gives them, group windows of old.
+
+use super::group_window::{GROUP_WINDOWS, PART};
+use crate::parse::TableArgument;
+use datafusion::sql::sqlparser::ast::{
+    self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
+    SelectItem, TableFactor, Value, VisitMut, VisitorMut,
+};
+use freshet_types::{Error, Result};
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+/// Prepares a query.
+///
+/// # Errors
+/// `query.unsupported` for relations that the planner has no place for.
+pub(crate) fn prepare(query: &mut Query) -> Result<()> {
+    match VisitMut::visit(query, &mut Preparation) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Prepares a single expression, such as that of a computed column.
+pub(crate) fn prepare_expression(expression: &mut Expr) -> Result<()> {
+    match VisitMut::visit(expression, &mut Preparation) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Preparation;
+
+impl VisitorMut for Preparation {
+    type Break = Error;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        name_items(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        match refuse(factor) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match group_window(expr) {
+            Ok(Some(new)) => *expr = new,
+            Ok(None) => {}
+            Err(error) => return ControlFlow::Break(error),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Relations that the planner has no place for.
+fn refuse(factor: &TableFactor) -> Result<()> {
+    let what = match factor {
+        TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE",
+        TableFactor::Pivot { .. } => "PIVOT",
+        TableFactor::Unpivot { .. } => "UNPIVOT",
+        TableFactor::JsonTable { .. } | TableFactor::OpenJsonTable { .. } => "JSON_TABLE",
+        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => "TABLESAMPLE",
+        _ => return Ok(()),
+    };
+    Err(Error::unsupported("query.unsupported", format!("{what} is not there yet")))
+}
+
+/// Gives items without a name the names that Flink gives them: the last part of a field access, `EXPR$n` for anything
+/// that is no column, and a number behind a name that stands there twice.
+fn name_items(select: &mut Select) {
+    let mut taken: HashSet<String> = HashSet::new();
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        let name = match item {
+            SelectItem::ExprWithAlias { alias, .. } => {
+                taken.insert(alias.value.clone());
+                continue;
+            }
+            SelectItem::UnnamedExpr(expr) => match last_name(expr) {
+                Some(name) if taken.insert(name.clone()) && !matches!(expr, Expr::CompoundFieldAccess { .. }) => {
+                    continue;
+                }
+                Some(name) if matches!(expr, Expr::CompoundFieldAccess { .. }) => name,
+                Some(name) => (0..).map(|n| format!("{name}{n}")).find(|n| !taken.contains(n)).unwrap_or(name),
+                None => format!("EXPR${i}"),
+            },
+            _ => continue,
+        };
+        taken.insert(name.clone());
+        if let SelectItem::UnnamedExpr(expr) = item {
+            let expr = std::mem::replace(expr, Expr::Identifier(Ident::new("")));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', name) };
+        }
+    }
+}
+
+fn last_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident.value.clone()),
+        Expr::CompoundIdentifier(idents) => idents.last().map(|i| i.value.clone()),
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
+            AccessExpr::Dot(Expr::Identifier(ident)) => Some(ident.value.clone()),
+            AccessExpr::Subscript(_) | AccessExpr::Dot(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// `TUMBLE(ts, i)` and `TUMBLE_START(ts, i)` in an expression as the calls that `super::group_window` knows.
+fn group_window(expr: &Expr) -> Result<Option<Expr>> {
+    let Expr::Function(function) = expr else { return Ok(None) };
+    let [ast::ObjectNamePart::Identifier(word)] = function.name.0.as_slice() else { return Ok(None) };
+    let word = word.value.to_uppercase();
+    let Some((stand_in, window)) = GROUP_WINDOWS.iter().find(|(_, window)| word.starts_with(window)) else {
+        return Ok(None);
+    };
+    let FunctionArguments::List(list) = &function.args else { return Ok(None) };
+    let plain = list.args.iter().all(|a| match a {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) if TableArgument::from_expr(e).is_some() => false,
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(f))) => {
+            !f.name.to_string().eq_ignore_ascii_case("DESCRIPTOR")
+        }
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(_))) => false,
+        FunctionArg::Unnamed(_) => true,
+        _ => false,
+    });
+    if !plain || list.args.is_empty() {
+        return Ok(None);
+    }
+    let mut call = function.clone();
+    call.name = ObjectName::from(vec![Ident::new(*stand_in)]);
+    let part = match word.strip_prefix(window) {
+        Some("") => return Ok(Some(Expr::Function(call))),
+        Some("_START") => "window_start",
+        Some("_END") => "window_end",
+        Some("_ROWTIME") => "window_time",
+        Some("_PROCTIME") => {
+            return Err(Error::unsupported("window.processing_time", format!("{word} is not there yet"))
+                .hint("use a WATERMARK on an event-time column"));
+        }
+        _ => return Ok(None),
+    };
+    let literal = Expr::Value(Value::SingleQuotedString(part.to_string()).with_empty_span());
+    let arguments = [Expr::Function(call), literal];
+    let mut outer = function.clone();
+    outer.name = ObjectName::from(vec![Ident::new(PART)]);
+    outer.args = FunctionArguments::List(ast::FunctionArgumentList {
+        duplicate_treatment: None,
+        args: arguments.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect(),
+        clauses: Vec::new(),
+    });
+    Ok(Some(Expr::Function(outer)))
+}

@@ -1,0 +1,352 @@
+//! Queries from text to rows: as a stream, as a batch, and what is refused.
+
+use crate::testing::{Session, inserts, run_job};
+
+const EVENTS: &str = r#"{"event_type":0,"person":{"id":1,"name":"Ann","city":"Bern","state":"OR","dateTime":"2026-01-01T00:00:01","extra":"x"}}
+{"event_type":1,"auction":{"id":10,"itemName":"pen","initialBid":5,"seller":1,"category":10,"dateTime":"2026-01-01T00:00:01.500","expires":"2026-01-01T00:00:20"}}
+{"event_type":2,"bid":{"auction":10,"bidder":2,"price":100,"channel":"apple","url":"https://a/b/c/d?channel_id=7","dateTime":"2026-01-01T00:00:02","extra":"cc"}}
+{"event_type":2,"bid":{"auction":10,"bidder":3,"price":150,"channel":"x","url":"https://a/b/c/d","dateTime":"2026-01-01T00:00:03","extra":"c"}}
+{"event_type":0,"person":{"id":2,"name":"Bob","city":"Rome","state":"CA","dateTime":"2026-01-01T00:00:04","extra":"y"}}
+{"event_type":1,"auction":{"id":11,"itemName":"cup","initialBid":7,"seller":2,"category":11,"dateTime":"2026-01-01T00:00:05","expires":"2026-01-01T00:00:30"}}
+{"event_type":2,"bid":{"auction":11,"bidder":2,"price":70,"channel":"x","url":"https://a","dateTime":"2026-01-01T00:00:06","extra":"d"}}
+{"event_type":2,"bid":{"auction":246,"bidder":2,"price":150,"channel":"x","url":"https://a","dateTime":"2026-01-01T00:00:07","extra":"d"}}
+{"event_type":2,"bid":{"auction":11,"bidder":3,"price":90,"channel":"x","url":"https://a","dateTime":"2026-01-01T00:00:12","extra":"d"}}
+{"event_type":2,"bid":{"auction":10,"bidder":3,"price":190,"channel":"x","url":"https://a","dateTime":"2026-01-01T00:00:14","extra":"d"}}
+{"event_type":1,"auction":{"id":12,"itemName":"hat","initialBid":7,"seller":2,"category":10,"dateTime":"2026-01-01T00:00:15","expires":"2026-01-01T00:00:40"}}
+{"event_type":2,"bid":{"auction":11,"bidder":3,"price":95,"channel":"x","url":"https://a","dateTime":"2026-01-01T00:00:26","extra":"d"}}"#;
+
+fn nexmark(scope: &str) -> Session {
+    let mut session = Session::new(scope);
+    session.rows("events", EVENTS);
+    session.run(
+        "CREATE TABLE nexmark (
+           event_type INT,
+           person ROW<id BIGINT, name STRING, city STRING, state STRING, `dateTime` TIMESTAMP(3), extra STRING>,
+           auction ROW<id BIGINT, itemName STRING, initialBid BIGINT, `dateTime` TIMESTAMP(3), expires TIMESTAMP(3),
+                       seller BIGINT, category BIGINT>,
+           bid ROW<auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING>,
+           `dateTime` AS CASE WHEN event_type = 0 THEN person.`dateTime`
+                              WHEN event_type = 1 THEN auction.`dateTime` ELSE bid.`dateTime` END,
+           WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
+         ) WITH ('connector' = 'rows', 'data' = '$S.events');
+         CREATE TEMPORARY VIEW person AS
+         SELECT person.id, person.name, person.city, person.state, `dateTime`, person.extra FROM nexmark WHERE event_type = 0;
+         CREATE TEMPORARY VIEW auction AS
+         SELECT auction.id, auction.itemName, auction.initialBid, `dateTime`, auction.expires, auction.seller,
+                auction.category FROM nexmark WHERE event_type = 1;
+         CREATE TEMPORARY VIEW bid AS
+         SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, `dateTime`, bid.extra
+         FROM nexmark WHERE event_type = 2",
+    );
+    session
+}
+
+#[test]
+fn nexmark_streams_give_what_batches_give() {
+    let session = nexmark("nexmark");
+    let queries: &[(&str, usize)] = &[
+        ("SELECT auction, bidder, price, `dateTime`, extra FROM bid", 7),
+        ("SELECT auction, bidder, 0.908 * price AS price, `dateTime`, extra FROM bid", 7),
+        ("SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0", 1),
+        (
+            "SELECT P.name, P.city, P.state, A.id FROM auction AS A INNER JOIN person AS P ON A.seller = P.id
+             WHERE A.category = 10 AND (P.state = 'OR' OR P.state = 'ID' OR P.state = 'CA')",
+            2,
+        ),
+        (
+            "SELECT Q.category, AVG(Q.final) AS avg_final
+             FROM (SELECT MAX(B.price) AS final, A.category FROM auction A, bid B
+                   WHERE A.id = B.auction AND B.`dateTime` BETWEEN A.`dateTime` AND A.expires
+                   GROUP BY A.id, A.category) Q GROUP BY Q.category",
+            2,
+        ),
+        (
+            "SELECT AuctionBids.auction, AuctionBids.num, AuctionBids.starttime, AuctionBids.endtime
+             FROM (SELECT auction, COUNT(*) AS num, window_start AS starttime, window_end AS endtime
+                   FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
+                   GROUP BY auction, window_start, window_end) AS AuctionBids
+             JOIN (SELECT MAX(CountBids.num) AS maxn, CountBids.starttime, CountBids.endtime
+                   FROM (SELECT COUNT(*) AS num, window_start AS starttime, window_end AS endtime
+                         FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
+                         GROUP BY auction, window_start, window_end) AS CountBids
+                   GROUP BY CountBids.starttime, CountBids.endtime) AS MaxBids
+             ON AuctionBids.starttime = MaxBids.starttime AND AuctionBids.endtime = MaxBids.endtime
+                AND AuctionBids.num >= MaxBids.maxn",
+            18,
+        ),
+        (
+            "SELECT B.auction, B.price, B.bidder, B.`dateTime`, B.extra FROM bid B
+             JOIN (SELECT MAX(price) AS maxprice, window_end AS `dateTime`
+                   FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+                   GROUP BY window_start, window_end) B1
+             ON B.price = B1.maxprice
+             WHERE B.`dateTime` BETWEEN B1.`dateTime` - INTERVAL '10' SECOND AND B1.`dateTime`",
+            4,
+        ),
+        (
+            "SELECT P.id, P.name, P.starttime
+             FROM (SELECT id, name, window_start AS starttime, window_end AS endtime
+                   FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+                   GROUP BY id, name, window_start, window_end) P
+             JOIN (SELECT seller, window_start AS starttime, window_end AS endtime
+                   FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
+                   GROUP BY seller, window_start, window_end) A
+             ON P.id = A.seller AND P.starttime = A.starttime AND P.endtime = A.endtime",
+            2,
+        ),
+        (
+            "SELECT B.bidder, COUNT(*) AS bid_count, SESSION_START(B.`dateTime`, INTERVAL '5' SECOND) AS starttime,
+                    SESSION_END(B.`dateTime`, INTERVAL '5' SECOND) AS endtime
+             FROM bid B GROUP BY B.bidder, SESSION(B.`dateTime`, INTERVAL '5' SECOND)",
+            4,
+        ),
+        (
+            "SELECT bidder, COUNT(*) AS n, window_start AS s, window_end AS e
+             FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(`dateTime`), INTERVAL '5' SECOND))
+             GROUP BY bidder, window_start, window_end",
+            4,
+        ),
+        (
+            "SELECT auction, bidder, price, channel, url, `dateTime`, extra
+             FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY `dateTime` DESC) AS rank_number FROM bid)
+             WHERE rank_number <= 1",
+            5,
+        ),
+        (
+            "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS rank_number FROM bid)
+             WHERE rank_number <= 2",
+            5,
+        ),
+        (
+            "SELECT channel, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
+                    COUNT(*) FILTER (WHERE price < 100) AS rank1_bids, COUNT(DISTINCT bidder) AS total_bidders,
+                    COUNT(DISTINCT auction) FILTER (WHERE price >= 100) AS rank2_auctions,
+                    MIN(price) AS lo, MAX(price) AS hi, AVG(price) AS mean, SUM(price) AS total
+             FROM bid GROUP BY channel, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd')",
+            2,
+        ),
+        (
+            "SELECT auction, bidder, price, B.`dateTime` AS bid_dateTime, itemName, A.`dateTime` AS auction_dateTime
+             FROM bid AS B INNER JOIN auction AS A ON B.auction = A.id WHERE A.category = 10",
+            3,
+        ),
+        (
+            "SELECT id, itemName, bidder, price, bid_dateTime
+             FROM (SELECT A.*, B.auction, B.bidder, B.price, B.`dateTime` AS bid_dateTime,
+                          ROW_NUMBER() OVER (PARTITION BY A.id ORDER BY B.price DESC, B.`dateTime` ASC) AS rownum
+                   FROM auction A, bid B
+                   WHERE A.id = B.auction AND B.`dateTime` BETWEEN A.`dateTime` AND A.expires)
+             WHERE rownum <= 1",
+            2,
+        ),
+    ];
+    for (sql, count) in queries {
+        let rows = session.agree(sql);
+        assert_eq!(rows.len(), *count, "{sql}\n{rows:#?}");
+    }
+}
+
+fn orders(scope: &str) -> Session {
+    let mut session = Session::new(scope);
+    session.rows(
+        "orders",
+        r#"{"id":1,"customer":"a","amount":10,"price":1.50,"ts":"2026-01-01T00:00:01"}
+{"id":2,"customer":"b","amount":20,"price":2.25,"ts":"2026-01-01T00:00:02"}
+{"id":3,"customer":"a","amount":30,"price":null,"ts":"2026-01-01T00:00:04"}
+{"id":4,"customer":null,"amount":40,"price":4.00,"ts":"2026-01-01T00:00:07"}
+{"id":5,"customer":"c","amount":null,"price":0.10,"ts":"2026-01-01T00:00:11"}
+{"id":6,"customer":"a","amount":5,"price":9.99,"ts":"2026-01-01T00:00:13"}"#,
+    );
+    session.rows(
+        "payments",
+        r#"{"order_id":1,"paid":10,"ts":"2026-01-01T00:00:02"}
+{"order_id":2,"paid":5,"ts":"2026-01-01T00:00:03"}
+{"order_id":2,"paid":15,"ts":"2026-01-01T00:00:06"}
+{"order_id":6,"paid":5,"ts":"2026-01-01T00:00:13"}
+{"order_id":null,"paid":1,"ts":"2026-01-01T00:00:14"}
+{"order_id":9,"paid":1,"ts":"2026-01-01T00:00:15"}"#,
+    );
+    session.rows(
+        "changes",
+        r#"{"k":1,"v":"x","_w":1}
+{"k":2,"v":"y","_w":1}
+{"k":1,"v":"x","_w":-1}
+{"k":1,"v":"z","_w":1}
+{"k":3,"v":"y","_w":1}
+{"k":3,"v":"y","_w":-1}"#,
+    );
+    session.run(
+        "CREATE TABLE orders (id INT, customer STRING, amount INT, price DECIMAL(10, 2), ts TIMESTAMP(3),
+                              WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ('connector' = 'rows', 'data' = '$S.orders');
+         CREATE TABLE payments (order_id INT, paid BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+                 WITH ('connector' = 'rows', 'data' = '$S.payments');
+         CREATE TABLE changes (k INT NOT NULL, v STRING, PRIMARY KEY (k) NOT ENFORCED)
+                 WITH ('connector' = 'rows', 'data' = '$S.changes', 'changelog' = 'true');
+         CREATE TABLE endless (id INT, ts TIMESTAMP(3)) WITH ('connector' = 'rows', 'data' = '$S.none', 'unbounded' = 'true');
+         CREATE TABLE append_sink (a INT, b STRING) WITH ('connector' = 'rows', 'accepts' = 'append');
+         CREATE TABLE upsert_sink (a INT NOT NULL, b BIGINT, PRIMARY KEY (a) NOT ENFORCED)
+                 WITH ('connector' = 'rows', 'accepts' = 'upsert');
+         CREATE VIEW big AS SELECT id, amount FROM orders WHERE amount > 15;
+         CREATE VIEW named (x, y) AS SELECT id, amount FROM orders",
+    );
+    session
+}
+
+#[test]
+fn streams_give_what_batches_give() {
+    let session = orders("agree");
+    for sql in [
+        "SELECT 1 AS one, 'x' AS text",
+        "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t (n, s) WHERE n > 1",
+        "SELECT COUNT(*) FROM orders WHERE FALSE",
+        "SELECT COUNT(*), SUM(amount), MIN(price), MAX(price) FROM orders",
+        "SELECT customer, COUNT(*), SUM(amount), AVG(amount) FROM orders GROUP BY customer",
+        "SELECT customer, SUM(amount) AS s FROM orders GROUP BY customer HAVING SUM(amount) > 20",
+        "SELECT DISTINCT customer FROM orders",
+        "SELECT COUNT(DISTINCT customer) FROM orders",
+        "SELECT id, paid FROM orders JOIN payments ON id = order_id",
+        "SELECT id, paid FROM orders LEFT JOIN payments ON id = order_id",
+        "SELECT id, paid FROM orders RIGHT JOIN payments ON id = order_id AND paid > 5",
+        "SELECT id, paid FROM orders FULL OUTER JOIN payments ON id = order_id",
+        "SELECT o.id, p.paid FROM orders o, payments p WHERE o.amount > p.paid AND p.paid > 5",
+        "SELECT id FROM orders WHERE id IN (SELECT order_id FROM payments)",
+        "SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM payments WHERE order_id IS NOT NULL)",
+        "SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM payments)",
+        "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.paid > 5)",
+        "SELECT id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id)",
+        "SELECT id FROM orders WHERE amount > (SELECT AVG(amount) FROM orders)",
+        "SELECT id FROM orders o WHERE amount >= (SELECT SUM(paid) FROM payments p WHERE p.order_id = o.id)",
+        "SELECT id FROM orders WHERE id = 3 OR id IN (SELECT order_id FROM payments WHERE paid = 15)",
+        "SELECT id FROM orders UNION ALL SELECT order_id FROM payments",
+        "SELECT id FROM orders UNION SELECT order_id FROM payments",
+        "SELECT id FROM orders INTERSECT SELECT order_id FROM payments",
+        "SELECT id FROM orders EXCEPT SELECT order_id FROM payments",
+        "SELECT x + y FROM named",
+        "SELECT a.id, b.amount FROM big a JOIN big b ON a.id = b.id",
+        "WITH t AS (SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer) SELECT a.customer FROM t a JOIN t b ON a.n = b.n",
+        "SELECT v, COUNT(*) FROM changes GROUP BY v",
+        "SELECT MAX(v), MIN(v) FROM changes",
+        "SELECT * FROM changes",
+        "SELECT o.id, c.v FROM orders o JOIN changes c ON o.id = c.k",
+        "SELECT id FROM orders ORDER BY amount DESC, id LIMIT 2",
+        "SELECT id FROM orders ORDER BY amount, id LIMIT 2 OFFSET 1",
+        "SELECT window_start, window_end, SUM(amount) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+         GROUP BY window_start, window_end",
+        "SELECT window_end, customer, COUNT(*) FROM TABLE(CUMULATE(DATA => TABLE orders, TIMECOL => DESCRIPTOR(ts),
+         STEP => INTERVAL '2' SECOND, SIZE => INTERVAL '6' SECOND)) GROUP BY customer, window_end, window_start",
+        "SELECT TUMBLE_START(ts, INTERVAL '5' SECOND), customer, COUNT(*), TUMBLE_END(ts, INTERVAL '5' SECOND) FROM orders
+         WHERE amount > 5 GROUP BY customer, TUMBLE(ts, INTERVAL '5' SECOND) HAVING COUNT(*) >= 1",
+        "SELECT HOP_START(ts, INTERVAL '2' SECOND, INTERVAL '6' SECOND) AS s, COUNT(*) FROM orders
+         GROUP BY HOP(ts, INTERVAL '2' SECOND, INTERVAL '6' SECOND)",
+        "SELECT id, window_start FROM TABLE(HOP(TABLE orders, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '4' SECOND))",
+        "SELECT window_start, MAX(n) FROM (SELECT customer, window_start, window_end, COUNT(*) AS n
+         FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY customer, window_start, window_end)
+         GROUP BY window_start, window_end",
+        "SELECT SUM(n), window_start FROM TABLE(TUMBLE(TABLE (SELECT window_time AS wt, COUNT(*) AS n
+         FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY window_start, window_end, window_time),
+         DESCRIPTOR(wt), INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+        "SELECT L.id, R.paid FROM (SELECT id, window_start, window_end FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '5' SECOND))) L
+         FULL JOIN (SELECT order_id, paid, window_start, window_end FROM TABLE(TUMBLE(TABLE payments, DESCRIPTOR(ts), INTERVAL '5' SECOND))) R
+         ON L.id = R.order_id AND L.window_start = R.window_start AND L.window_end = R.window_end",
+        "SELECT id, paid FROM orders o JOIN payments p ON o.id = p.order_id
+         AND p.ts BETWEEN o.ts AND o.ts + INTERVAL '2' SECOND",
+        "SELECT id, paid FROM orders o LEFT JOIN payments p ON o.id = p.order_id
+         AND p.ts BETWEEN o.ts AND o.ts + INTERVAL '2' SECOND",
+        "SELECT customer, id, COUNT(*), GROUPING(id) FROM orders GROUP BY GROUPING SETS ((customer), (customer, id))",
+        "SELECT customer, COUNT(*) FROM orders GROUP BY ROLLUP (customer)",
+        "SELECT customer, id, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY amount DESC) AS rn FROM orders)
+         WHERE rn <= 2 AND id > 1",
+        "SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY ts ASC) AS rn FROM orders) WHERE rn = 1",
+        "SELECT o.customer, COUNT(*) FROM orders o LEFT JOIN payments p ON o.id = p.order_id GROUP BY o.customer",
+    ] {
+        session.agree(sql);
+    }
+}
+
+#[test]
+fn shared_parts_of_a_statement_set_run_once() {
+    let session = orders("share");
+    let job = session
+        .planner()
+        .plan_inserts(&inserts(
+            "EXECUTE STATEMENT SET BEGIN
+             INSERT INTO upsert_sink SELECT id, COUNT(*) FROM orders GROUP BY id;
+             INSERT INTO append_sink SELECT id, customer FROM orders WHERE id > 2;
+             INSERT INTO append_sink SELECT id, 'again' FROM orders WHERE id > 2;
+             END",
+        ))
+        .unwrap();
+    let names: Vec<&str> = job.graph.nodes.iter().map(|n| n.state_id.as_str()).collect();
+    assert_eq!(names.iter().filter(|n| n.starts_with("source:")).count(), 1, "{names:?}");
+    assert_eq!(names.iter().filter(|n| n.starts_with("sink:")).count(), 2, "{names:?}");
+    let out = run_job(&job, 2).unwrap();
+    assert_eq!(out.iter().map(|o| o.iter().map(|b| b.row_count()).sum::<usize>()).collect::<Vec<_>>().len(), 2);
+    assert_eq!(job.sources.len(), 1);
+    assert!(job.bounded);
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    let session = orders("refused");
+    for (sql, code) in [
+        ("SELECT nothing FROM orders", "column.unknown"),
+        ("SELECT * FROM order", "table.unknown"),
+        (
+            "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE endless, DESCRIPTOR(ts), INTERVAL '1' SECOND)) GROUP BY window_start, window_end",
+            "window.time",
+        ),
+        (
+            "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(id), INTERVAL '1' SECOND)) GROUP BY window_start, window_end",
+            "window.time",
+        ),
+        (
+            "SELECT COUNT(*) FROM TABLE(HOP(TABLE orders, DESCRIPTOR(ts), INTERVAL '3' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+            "window.size",
+        ),
+        (
+            "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE orders, ts, INTERVAL '3' SECOND)) GROUP BY window_start, window_end",
+            "window.arguments",
+        ),
+        ("SELECT TUMBLE_START(ts, INTERVAL '3' SECOND) FROM orders", "window.group"),
+        ("SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM orders", "query.unsupported"),
+        ("SELECT id, SUM(id) OVER (ORDER BY id) FROM orders", "query.unsupported"),
+        (
+            "SELECT o.id FROM orders o JOIN payments FOR SYSTEM_TIME AS OF o.ts AS p ON o.id = p.order_id",
+            "join.temporal",
+        ),
+    ] {
+        let error = match session.stream(sql, 10) {
+            Err(error) => error,
+            Ok(rows) => panic!("{sql} gave {rows:?}"),
+        };
+        assert_eq!(error.code(), code, "{sql}: {error:?}");
+    }
+    for (sql, code) in [
+        ("INSERT INTO append_sink SELECT id, customer, amount FROM orders", "insert.columns"),
+        ("INSERT INTO append_sink SELECT customer, id FROM orders", "insert.type"),
+        (
+            "INSERT INTO append_sink SELECT CAST(COUNT(*) AS INT), customer FROM orders GROUP BY customer",
+            "sink.append_only",
+        ),
+        ("INSERT INTO upsert_sink (b) SELECT id FROM orders", "insert.columns"),
+        ("INSERT INTO append_sink (a, c) SELECT id, customer FROM orders", "column.unknown"),
+        ("INSERT INTO big SELECT id, amount FROM orders", "insert.view"),
+    ] {
+        let error = session.planner().plan_inserts(&inserts(sql)).err().unwrap_or_else(|| panic!("{sql}"));
+        assert_eq!(error.code(), code, "{sql}: {error:?}");
+    }
+}
+
+#[test]
+fn names_of_columns_are_flinks() {
+    let session = nexmark("names");
+    for (sql, expected) in [
+        ("SELECT person.id, auction.id FROM nexmark", "id,id0"),
+        ("SELECT COUNT(*), event_type + 1, event_type FROM nexmark GROUP BY event_type", "EXPR$0,EXPR$1,event_type"),
+        ("SELECT p.id, p.id FROM person p", "id,id0"),
+    ] {
+        let (_, info) = session.plan(sql).unwrap();
+        let names: Vec<&str> = info.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names.join(","), expected, "{sql}");
+    }
+}
