@@ -93,9 +93,12 @@ pub(crate) fn texts(changes: &ChangeBatch) -> Vec<(String, i64)> {
 pub(crate) type Answer = BTreeMap<String, i64>;
 
 pub(crate) fn add(answer: &mut Answer, row: String, weight: i64) {
-    let sum = answer.entry(row).or_default();
-    *sum += weight;
-    answer.retain(|_, w| *w != 0);
+    match answer.get_mut(&row) {
+        Some(sum) if *sum + weight == 0 => drop(answer.remove(&row)),
+        Some(sum) => *sum += weight,
+        None if weight == 0 => {}
+        None => drop(answer.insert(row, weight)),
+    }
 }
 
 /// A naive twin of an operator.

@@ -294,9 +294,6 @@ impl Accumulator for FloatSum {
             } else {
                 cell.add(value * w as f64);
             }
-            if cell.count == 0 {
-                *cell = FloatCell::default();
-            }
         });
         for (group, value, weight) in special {
             self.add_special(group, value, weight);
@@ -305,6 +302,13 @@ impl Accumulator for FloatSum {
     }
 
     fn values(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        for g in groups {
+            // Results are read between epochs, when nothing is owed: what is left of a sum of no values is drift.
+            let cell = &mut self.cells[*g as usize];
+            if cell.count == 0 {
+                *cell = FloatCell::default();
+            }
+        }
         let values = groups.iter().map(|g| self.value(*g));
         Ok(match self.result {
             DataType::Float32 => Arc::new(values.map(|v| v.map(|v| v as f32)).collect::<PrimitiveArray<Float32Type>>()),

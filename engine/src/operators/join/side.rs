@@ -43,8 +43,9 @@ struct Row {
     unsaved: bool,
 }
 
-/// Rows by expiry time, in buckets of about a second.
-type Expiry = BTreeMap<i64, Vec<(i64, u32, u64)>>;
+/// Rows by expiry time, in buckets of about a second: time, number, and the name that tells whether the number still
+/// stands for the same row.
+type Expiry = BTreeMap<i64, Vec<(i64, u32, (KeyGroup, u64))>>;
 const BUCKET_BITS: u32 = 10;
 
 pub(super) struct Side {
@@ -338,7 +339,8 @@ impl Side {
         let times = times.as_primitive::<TimestampMillisecondType>();
         for (i, id) in ids.iter().enumerate().filter(|(i, _)| times.is_valid(*i)) {
             let time = times.value(i).saturating_add(delay_ms);
-            let entry = (time, *id, self.rows[*id as usize].serial);
+            let row = &self.rows[*id as usize];
+            let entry = (time, *id, (row.group, row.serial));
             self.expiry.entry(time >> BUCKET_BITS).or_default().push(entry);
         }
         Ok(())
@@ -418,9 +420,9 @@ impl Side {
                 break;
             }
             let rows = &self.rows;
-            bucket.get_mut().retain(|(time, id, serial)| {
+            bucket.get_mut().retain(|(time, id, name)| {
                 let row = &rows[*id as usize];
-                if row.serial != *serial || row.weight == 0 {
+                if (row.group, row.serial) != *name || row.weight == 0 {
                     return false;
                 }
                 if *time <= watermark.0 {

@@ -246,7 +246,7 @@ impl Running {
         Ok(match &self.window {
             WindowKind::OnTime { time, windows } => {
                 let slice = windows.slice();
-                let mut last = i64::MIN;
+                let mut last = i64::MAX;
                 let times = times(*time)?;
                 times
                     .values()
