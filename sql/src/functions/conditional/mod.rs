@@ -1,0 +1,5 @@
+//! Choices between values, and checks of them.
+
+pub mod check;
+pub mod choose;
+pub mod extreme;

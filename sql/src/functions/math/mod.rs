@@ -1,0 +1,7 @@
+//! Functions on numbers.
+
+pub mod elementary;
+pub mod integer;
+pub mod random;
+pub mod round;
+pub mod text;

@@ -1,0 +1,71 @@
+//! Text as points in time. What cannot be read is NULL, not an error.
+
+use super::pattern::{Dialect, Patterns};
+use crate::functions::call::Call;
+use crate::functions::cast::temporal::days;
+use crate::functions::cast::{instant_from_local, parse_date, parse_timestamp};
+use crate::functions::function::{Arg, Arguments, Family, Function, Returns, SqlType0};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{Date32Type, TimestampMillisecondType};
+use freshet_types::Result;
+
+/// TO_TIMESTAMP, TO_DATE.
+pub static FUNCTIONS: &[Function] = &[
+    Function::new(
+        "to_timestamp",
+        Family::Temporal,
+        (
+            "TO_TIMESTAMP(text[, pattern])",
+            "A text as TIMESTAMP(3), by default of the form yyyy-MM-dd HH:mm:ss; NULL when it cannot be read.",
+        ),
+        Arguments::with_optional(&[Arg::Text], &[Arg::Text]),
+        Returns::Is(SqlType0::Timestamp),
+        to_timestamp,
+    ),
+    Function::new(
+        "to_date",
+        Family::Temporal,
+        ("TO_DATE(text[, pattern])", "A text as DATE, by default of the form yyyy-MM-dd; NULL when it cannot be read."),
+        Arguments::with_optional(&[Arg::Text], &[Arg::Text]),
+        Returns::Is(SqlType0::Date),
+        to_date,
+    ),
+];
+
+fn to_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
+    let (text, pattern) = (call.text(0)?, call.text_opt(1)?);
+    let mut patterns = Patterns::new(Dialect::Formatter);
+    call.build::<TimestampMillisecondType>(|row| {
+        let text = text.get(row)?;
+        let time = match &pattern {
+            None => parse_timestamp(text)?,
+            Some(pattern) => match patterns.get(pattern.get(row)?).ok()?.parse(text)? {
+                (local, None) => local,
+                // A text that names its offset is an instant, shown in the zone of the session.
+                (local, Some(offset)) => {
+                    crate::functions::cast::local_from_instant(local - offset, call.context.time_zone)
+                }
+            },
+        };
+        Some(time.and_utc().timestamp_millis())
+    })
+}
+
+fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
+    let (text, pattern) = (call.text(0)?, call.text_opt(1)?);
+    let mut patterns = Patterns::new(Dialect::Formatter);
+    call.build::<Date32Type>(|row| {
+        let text = text.get(row)?;
+        Some(days(match &pattern {
+            None => parse_date(text)?,
+            Some(pattern) => patterns.get(pattern.get(row)?).ok()?.parse(text)?.0.date(),
+        }))
+    })
+}
+
+/// The instant of a text in milliseconds since 1970, read with a pattern in the zone of the session.
+pub(crate) fn instant_ms(text: &str, pattern: &str, patterns: &mut Patterns, zone: chrono_tz::Tz) -> Option<i64> {
+    let (local, offset) = patterns.get(pattern).ok()?.parse(text)?;
+    let instant = offset.map_or_else(|| instant_from_local(local, zone), |offset| local - offset);
+    Some(instant.and_utc().timestamp_millis())
+}
