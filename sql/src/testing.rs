@@ -243,7 +243,8 @@ impl Session {
         if info.append_only {
             assert!(changes.iter().all(ChangeBatch::is_append_only), "append-only was proved and is not so: {sql}");
         }
-        left(&changes)
+        let visible: Vec<usize> = (0..info.visible_columns).collect();
+        left(&changes.iter().map(|c| c.project(&visible)).collect::<Result<Vec<_>>>()?)
     }
 
     /// What a query gives as a batch, as text, sorted.
@@ -254,17 +255,22 @@ impl Session {
 
     /// Runs a query as a stream, in epochs of several sizes, and as a batch: all must give the same rows.
     pub(crate) fn agree(&self, sql: &str) -> Vec<String> {
-        let batch = self.batch(sql).unwrap_or_else(|e| panic!("batch: {e:?}\n{sql}"));
+        self.compare(sql).unwrap_or_else(|difference| panic!("{difference}"))
+    }
+
+    /// The same, with the difference as an error.
+    pub(crate) fn compare(&self, sql: &str) -> std::result::Result<Vec<String>, String> {
+        let batch = self.batch(sql).map_err(|e| format!("batch: {e:?}\n{sql}"))?;
         for step in [1, 3, 1000] {
-            let stream = self.stream(sql, step).unwrap_or_else(|e| panic!("stream: {e:?}\n{sql}"));
-            assert_eq!(
-                stream,
-                batch,
-                "stream (left) and batch differ in epochs of {step} rows:\n{sql}\n{}",
-                self.dataflow(sql)
-            );
+            let stream = self.stream(sql, step).map_err(|e| format!("stream: {e:?}\n{sql}"))?;
+            if stream != batch {
+                return Err(format!(
+                    "in epochs of {step} rows the stream gives\n{stream:?}\nand the batch\n{batch:?}\n{sql}\n{}",
+                    self.dataflow(sql)
+                ));
+            }
         }
-        batch
+        Ok(batch)
     }
 }
 

@@ -64,7 +64,10 @@ pub(crate) fn analyze(
 
 /// Optimises a plan that runs as a stream.
 pub(crate) fn optimize_stream(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-    optimize(Optimizer::with_rules(stream_rules()), plan, options)
+    let mut options = options.clone();
+    // A stream has no moment at which a sub-query has been run: its one row is joined.
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    optimize(Optimizer::with_rules(stream_rules()), plan, &options)
 }
 
 /// Optimises a plan that runs once, over inputs that end.
