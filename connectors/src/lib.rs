@@ -34,3 +34,28 @@ pub static CONNECTORS: &[&dyn Connector] = &[
     &print::Print,
     &blackhole::Blackhole,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::CONNECTORS;
+    use freshet_connector_api::ConnectorRegistry;
+
+    #[test]
+    fn names_are_unique_and_everything_is_documented() {
+        let mut names: Vec<&str> = CONNECTORS.iter().map(|c| c.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CONNECTORS.len());
+        for connector in CONNECTORS {
+            assert!(!connector.doc().is_empty(), "{}", connector.name());
+            for option in connector.options() {
+                assert!(!option.doc.is_empty(), "{} of {}", option.name, connector.name());
+                if let Some(default) = option.default {
+                    option.kind.check(option.name, default).expect("a default is valid");
+                }
+            }
+        }
+        let registry = ConnectorRegistry::new(CONNECTORS.iter().copied());
+        assert!(registry.find("filesytem").err().expect("no such name").to_string().contains("\"filesystem\""));
+    }
+}

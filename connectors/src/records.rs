@@ -92,6 +92,7 @@ pub(crate) struct RecordCutter {
     /// Beginning and length of an overlong record whose end is looked for.
     overlong: Option<(Vec<u8>, u64)>,
     record_bytes_max: usize,
+    read_bytes: usize,
 }
 
 impl RecordCutter {
@@ -109,12 +110,15 @@ impl RecordCutter {
             position,
             overlong: None,
             record_bytes_max: RECORD_BYTES_MAX,
+            read_bytes: READ_BYTES,
         }
     }
 
     #[cfg(test)]
     fn with_record_bytes_max(mut self, bytes: usize) -> Self {
         self.record_bytes_max = bytes;
+        // Small reads: the tests make many cutters.
+        self.read_bytes = 64;
         self
     }
 
@@ -130,19 +134,19 @@ impl RecordCutter {
 
     /// Reads more bytes; zero at the end of the stream.
     pub(crate) fn fill(&mut self, source: &mut dyn Read) -> io::Result<usize> {
-        if self.buffer.len() - self.end < READ_BYTES {
+        if self.buffer.len() - self.end < self.read_bytes {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.scanned -= self.start;
             self.start = 0;
-            if self.buffer.len() - self.end < READ_BYTES {
+            if self.buffer.len() - self.end < self.read_bytes {
                 // At least doubled: a long record is moved a few times only.
-                let size = (self.end + READ_BYTES).max(self.buffer.len() * 2);
+                let size = (self.end + self.read_bytes).max(self.buffer.len() * 2);
                 self.buffer.resize(size, 0);
             }
         }
         let count = loop {
-            match source.read(&mut self.buffer[self.end..self.end + READ_BYTES]) {
+            match source.read(&mut self.buffer[self.end..self.end + self.read_bytes]) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }

@@ -83,7 +83,7 @@ fn metadata(name: &str, key: &str, sql_type: SqlType) -> ColumnSpec {
 #[test]
 fn lines_are_read_from_every_offset() {
     let place = Place::new();
-    let line = |i: u32| format!("{{\"a\":{i},\"b\":\"row {i}\"}}{}", if i % 3 == 0 { "\r\n" } else { "\n" });
+    let line = |i: u32| format!("{{\"a\":{i},\"b\":\"row {i}\"}}{}", if i.is_multiple_of(3) { "\r\n" } else { "\n" });
     let text: String = (0..300).map(line).collect();
     place.storage("in").put_durable("1.json", text.clone()).unwrap();
     place.storage("in").put_durable("2.json.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();

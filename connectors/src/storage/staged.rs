@@ -168,10 +168,10 @@ impl Storage {
         let parts = upload.parts.iter().map(|part| PartId { content_id: part.clone() }).collect();
         match wait(async move { s3.complete_multipart(&at, &id, parts).await })? {
             Ok(_) => Ok(()),
-            // After a completion the id is unknown: look whether the file is there.
+            // After a completion the id is unknown; after any other error the outcome is. The file itself tells.
             Err(object_store::Error::NotFound { .. }) => self.was_published(staged),
             Err(e) if e.to_string().contains("NoSuchUpload") => self.was_published(staged),
-            Err(e) => Err(self.store_error(e, &staged.path)),
+            Err(e) => self.was_published(staged).map_err(|_| self.store_error(e, &staged.path)),
         }
     }
 

@@ -70,7 +70,7 @@ struct EndedFile {
 
 enum Ended {
     /// Not durable yet.
-    Upload(StagedUpload, Vec<u8>),
+    Upload(Box<StagedUpload>, Vec<u8>),
     Staged(StagedFile),
 }
 
@@ -193,7 +193,7 @@ impl FileSinkWriter {
             Body::File(writer) => writer.finish()?,
         };
         self.ended.push(EndedFile {
-            file: Ended::Upload(file.upload, rest),
+            file: Ended::Upload(Box::new(file.upload), rest),
             note: file.note,
             partition: partition.to_string(),
         });

@@ -1,0 +1,160 @@
+//! Checks storage at a URL, and the file sink on it, against what they promise: `check_storage URL [option=value ...]`.
+//!
+//! The folder at the URL is written to and must be empty. Used by hand and by the service rig for S3 and HDFS.
+
+use arrow::array::{Int64Array, RecordBatch};
+use freshet_connector_api::conformance::{SinkCase, check_sink};
+use freshet_connector_api::connector::Console;
+use freshet_connector_api::{
+    AssignedSplit, ColumnOrigin, ColumnSpec, Connector, ConnectorEnv, Poll, PollLimit, TableSpec, WriterContext,
+};
+use freshet_connectors::filesystem::Filesystem;
+use freshet_connectors::storage::Storage;
+use freshet_types::{ChangeBatch, CheckpointId, Options, SqlField, SqlType, SystemClock};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Stderr;
+impl Console for Stderr {
+    fn write(&self, lines: &str) {
+        let _ = std::io::stderr().write_all(lines.as_bytes());
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().expect("usage: check_storage URL [option=value ...]");
+    let options: Options = arguments.filter_map(|a| Some(a.split_once('=')).map(|p| p.map(own))?).collect();
+    let storage = Storage::open(&url, &options).expect("the URL can be opened");
+    assert!(storage.list("").expect("a listing").is_empty(), "the folder must be empty");
+    files(&storage);
+    staged(&storage, &url, &options);
+    sink(&url, &options);
+    for entry in storage.list("").expect("a listing") {
+        storage.delete(&entry.path).expect("a file is deleted");
+    }
+    let _ = std::io::stdout().write_all(b"storage keeps its promises\n");
+}
+
+fn own((name, value): (&str, &str)) -> (String, String) {
+    (name.to_string(), value.to_string())
+}
+
+fn files(storage: &Storage) {
+    let bytes: Vec<u8> = (0..20_000_000u32).map(|i| (i % 251) as u8).collect();
+    storage.put_durable("a/large", bytes.clone()).expect("a file is written");
+    storage.put_durable("a/k=x y%3A/small", "1").expect("a file is written");
+    storage.put_durable("a/k=x y%3A/small", "22").expect("a file is written over");
+    let listed = storage.list("").expect("a listing");
+    let listed: Vec<(&str, u64)> = listed.iter().map(|e| (e.path.as_str(), e.size)).collect();
+    assert_eq!(listed, [("a/k=x y%3A/small", 2), ("a/large", 20_000_000)]);
+    assert_eq!(storage.list_folder("a").expect("a listing"), ["k=x y%3A/", "large"]);
+    assert!(storage.stat("a").expect("a look").is_none(), "a folder is no file");
+    assert!(storage.stat("a/none").expect("a look").is_none());
+    assert!(storage.list("none").expect("a listing").is_empty());
+    assert!(storage.put_if_absent("once", "1").expect("a file is written"));
+    assert!(!storage.put_if_absent("once", "2").expect("a look"));
+    assert_eq!(&storage.read_all("once").expect("a file")[..], b"1");
+    let mut whole = Vec::new();
+    storage.open_stream("a/large", 7).expect("a file").read_to_end(&mut whole).expect("its bytes");
+    assert!(whole == bytes[7..], "a file is read in order");
+    let mut random = storage.open_random("a/large").expect("a file");
+    for at in [19_999_999u64, 0, 8_000_000] {
+        random.seek(SeekFrom::Start(at)).expect("a position");
+        let mut byte = [0];
+        random.read_exact(&mut byte).expect("a byte");
+        assert_eq!(byte[0], bytes[at as usize]);
+    }
+    storage.rename_durable("once", "b/twice").expect("a rename");
+    assert!(!storage.exists("once").expect("a look") && storage.exists("b/twice").expect("a look"));
+    for path in ["b/twice", "b/twice", "a/large", "a/k=x y%3A/small"] {
+        storage.delete(path).expect("a file is deleted, or was");
+    }
+    assert_eq!(storage.read_all("once").expect_err("no file").code(), "storage.not_found");
+}
+
+fn staged(storage: &Storage, url: &str, options: &Options) {
+    let mut upload = storage.stage("p=1/part", "t1").expect("a file is begun");
+    let block = vec![7u8; 1 << 20];
+    (0..19).for_each(|_| upload.write(&block).expect("bytes are taken"));
+    let token = serde_json::to_string(&upload.finish_as("t2").expect("the file is durable")).expect("a token");
+    assert!(!storage.exists("p=1/part").expect("a look"), "a staged file is invisible");
+    // Another process finishes what this one began.
+    let other = Storage::open(url, options).expect("the URL can be opened");
+    let staged = serde_json::from_str(&token).expect("a token");
+    other.publish(&staged).expect("the file appears");
+    other.publish(&staged).expect("publishing may be repeated");
+    assert_eq!(storage.stat("p=1/part").expect("a look").expect("a file").size, 19 << 20);
+    let lost = storage.stage("lost", "t1").expect("a file is begun").finish().expect("the file is durable");
+    storage.discard(&lost).expect("a staged file goes away");
+    storage.discard(&lost).expect("discarding may be repeated");
+    // moto answers 500 where S3 says that there is no such upload.
+    let e = storage.publish(&lost).expect_err("it is lost");
+    assert!(["storage.staged_lost", "storage.unavailable"].contains(&e.code()), "{e:?}");
+    storage.stage("given up", "t1").expect("a file is begun").abandon().expect("it is given up");
+    storage.delete("p=1/part").expect("a file is deleted");
+    let left = storage.list("").expect("a listing");
+    assert!(left.is_empty(), "nothing stays: {left:?}");
+}
+
+fn sink(url: &str, options: &Options) {
+    let state = std::env::temp_dir().join(format!("freshet-check-storage-{}", std::process::id()));
+    let env = ConnectorEnv {
+        state_dir: state.clone(),
+        clock: Arc::new(SystemClock),
+        console: Arc::new(Stderr),
+        time_zone: "UTC".into(),
+    };
+    let mut options = options.clone();
+    for (name, value) in [("connector", "filesystem"), ("path", url), ("format", "json")] {
+        options.set(name, value);
+    }
+    let field = SqlField::new("a", SqlType::BigInt);
+    let table = TableSpec {
+        name: "check".into(),
+        columns: vec![ColumnSpec { field, origin: ColumnOrigin::Physical }],
+        options,
+        primary_key: Vec::new(),
+        partition_keys: Vec::new(),
+    };
+    let text = |rows: &RecordBatch| -> Vec<String> {
+        let numbers = rows.column(0).as_any().downcast_ref::<Int64Array>().expect("numbers");
+        numbers.values().iter().map(ToString::to_string).collect()
+    };
+    let visible = || {
+        let mut watched = table.clone();
+        watched.options.set("source.monitor-interval", "1 s");
+        let source = Filesystem.source(&watched, &env).expect("a source");
+        let mut reader = source.reader(&[0]).expect("a reader");
+        let splits = source.discover().expect("splits");
+        reader.assign(splits.into_iter().map(|s| AssignedSplit { id: s.id, from: s.start }).collect()).expect("taken");
+        let mut rows = Vec::new();
+        while let Poll::Batch(batch) = reader.poll(PollLimit { rows: 100, wait: Duration::ZERO }).expect("rows") {
+            rows.extend(text(batch.changes.rows()));
+        }
+        rows
+    };
+    let batch = |numbers: Vec<i64>| {
+        RecordBatch::try_new(table.schema(), vec![Arc::new(Int64Array::from(numbers))]).expect("a batch")
+    };
+    check_sink(&SinkCase {
+        make: &|| Filesystem.sink(&table, &env).expect("a sink"),
+        visible: &visible,
+        text: &text,
+        batches: (0..4).map(|i| batch((i * 10..i * 10 + 10).collect())).collect(),
+    });
+    // A writer that dies in the middle of a file leaves nothing behind the next start.
+    let context = |attempt| WriterContext { job_id: "dies".into(), worker: 0, workers: 1, attempt };
+    let sink = Filesystem.sink(&table, &env).expect("a sink");
+    let mut writer = sink.writer(&context(1)).expect("a writer");
+    writer.write(&ChangeBatch::inserts(batch(vec![1]))).expect("rows are taken");
+    writer.prepare(CheckpointId(1)).expect("a checkpoint")().expect("durable");
+    writer.write(&ChangeBatch::inserts(batch(vec![2]))).expect("rows are taken");
+    drop(writer);
+    sink.committer(&context(2)).expect("a committer").recover(None).expect("recovery");
+    let storage = Storage::open(url, &table.options).expect("the URL can be opened");
+    let left = storage.list("").expect("a listing");
+    assert!(left.iter().all(|e| !e.path.contains("dies") && !e.path.contains(".staged")), "nothing stays: {left:?}");
+    let _ = std::fs::remove_dir_all(state);
+}
