@@ -30,10 +30,16 @@ struct Log {
 }
 
 impl Log {
-    fn settle(&mut self) {
+    fn bytes(&self) -> usize {
+        self.rows.iter().chain(&self.taken_back).map(|row| row.len() + 16).sum()
+    }
+
+    /// Lets rows that were taken back meet those that are there; gives the bytes that were freed.
+    fn settle(&mut self) -> usize {
         if self.taken_back.is_empty() {
-            return;
+            return 0;
         }
+        let before = self.bytes();
         let mut debts: HashMap<&[u8], usize> = HashMap::new();
         for row in &self.taken_back {
             *debts.entry(row).or_default() += 1;
@@ -64,6 +70,7 @@ impl Log {
         self.rows.retain(|_| keep.next().expect("one flag for each row"));
         let mut still_owed = still_owed.into_iter();
         self.taken_back.retain(|_| still_owed.next().expect("one flag for each row"));
+        before - self.bytes()
     }
 }
 
@@ -128,7 +135,7 @@ impl Accumulator for Other {
             for _ in 0..weight.unsigned_abs() {
                 target.push(row.data().into());
             }
-            self.bytes += row.data().len() + 16;
+            self.bytes += (row.data().len() + 16) * weight.unsigned_abs() as usize;
             log.result = None;
         }
         Ok(())
@@ -138,7 +145,7 @@ impl Accumulator for Other {
         let mut results = Vec::with_capacity(groups.len());
         for g in groups {
             let log = &mut self.logs[*g as usize];
-            log.settle();
+            self.bytes -= log.settle();
             if log.result.is_none() {
                 let rows = std::mem::take(&mut log.rows);
                 let result = self.evaluate(&rows);
@@ -157,8 +164,7 @@ impl Accumulator for Other {
 
     fn clear(&mut self, group: u32) {
         let log = std::mem::take(&mut self.logs[group as usize]);
-        let freed: usize = log.rows.iter().chain(&log.taken_back).map(|row| row.len() + 16).sum();
-        self.bytes = self.bytes.saturating_sub(freed);
+        self.bytes -= log.bytes();
     }
 
     fn state_width(&self) -> usize {
@@ -167,7 +173,7 @@ impl Accumulator for Other {
 
     fn state(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         for g in groups {
-            self.logs[*g as usize].settle();
+            self.bytes -= self.logs[*g as usize].settle();
         }
         let logs = || groups.iter().map(|g| &self.logs[*g as usize]);
         let rows = logs().flat_map(|log| log.rows.iter().chain(&log.taken_back)).map(|row| Some(&row[..]));

@@ -142,6 +142,7 @@ impl OperatorFactory for TopN {
             dirty: Vec::new(),
             released: Vec::new(),
             gone: Vec::new(),
+            unsaved: Vec::new(),
         }))
     }
 }
@@ -186,6 +187,8 @@ struct Running {
     /// Rows that left their key's order in this epoch; they may still stand downstream.
     released: Vec<u32>,
     gone: Vec<(KeyGroup, u64)>,
+    /// Rows that came since the last freeze; some may have gone, and their numbers been given again.
+    unsaved: Vec<u32>,
 }
 
 const ROWS: &str = "rows";
@@ -246,6 +249,7 @@ impl Running {
         }
         let groups = key_groups(&self.key_columns(&rows), rows.num_rows())?;
         let ids = self.store.append(&rows)?;
+        self.unsaved.extend_from_slice(&ids);
         self.rows.resize(self.store.slots(), Row::default());
         for (i, id) in ids.iter().enumerate() {
             let (key, arrival) = (key_ids[i], arrivals[i]);
@@ -297,6 +301,7 @@ impl Running {
     fn owe(&mut self, rows: &RecordBatch, serials: &[u64]) -> Result<Vec<u32>> {
         let groups = key_groups(&self.key_columns(rows), rows.num_rows())?;
         let ids = self.store.append(rows)?;
+        self.unsaved.extend_from_slice(&ids);
         self.rows.resize(self.store.slots(), Row::default());
         for (i, id) in ids.iter().enumerate() {
             self.rows[*id as usize] = Row { arrival: serials[i], group: groups[i], owed: true, ..Row::default() };
@@ -441,9 +446,13 @@ impl Operator for Running {
             let rows = SpreadRows { parts: vec![], picks: vec![], more: vec![Arc::new(UInt64Array::from(arrivals))] };
             tables.push(FrozenTable::Grouped { name: GONE, groups, rows });
         }
-        let mut ids = self.store.ids();
-        if kind == SegmentKind::Delta {
-            ids.retain(|id| !self.rows[*id as usize].saved);
+        let mut ids = std::mem::take(&mut self.unsaved);
+        match kind {
+            SegmentKind::Base => ids = self.store.ids(),
+            SegmentKind::Delta => ids.retain(|id| {
+                let row = &mut self.rows[*id as usize];
+                (row.ranked || row.owed) && !std::mem::replace(&mut row.saved, true)
+            }),
         }
         if !ids.is_empty() {
             // Restoring gives rows their arrival back, and its order decides between equals.
@@ -503,6 +512,7 @@ impl Operator for Running {
                 self.arrivals = self.arrivals.max(arrival + 1);
             }
         }
+        self.unsaved.clear();
         // What stood downstream at the freeze follows from the rows.
         self.differences();
         Ok(())

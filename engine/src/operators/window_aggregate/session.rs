@@ -45,6 +45,8 @@ pub(super) struct Sessions {
     calls: Vec<Call>,
     ends: BinaryHeap<Reverse<(i64, u32, u32)>>,
     clock: Clock,
+    /// Sessions that changed since the last freeze; a slot may stand there twice.
+    unsaved: Vec<u32>,
     /// Saved sessions that are gone: keys and first times.
     forgotten: Vec<Vec<ArrayRef>>,
     late: u64,
@@ -64,6 +66,7 @@ impl Sessions {
             calls,
             ends: BinaryHeap::new(),
             clock: Clock::new(context),
+            unsaved: Vec::new(),
             forgotten: Vec::new(),
             late: 0,
         })
@@ -92,6 +95,7 @@ impl Sessions {
             unsaved: true,
             saved_first: None,
         };
+        self.unsaved.push(id);
         self.ends.push(Reverse((last.saturating_add(self.gap), id, session.generation)));
         self.of_key[key as usize].push(id);
         id
@@ -126,7 +130,9 @@ impl Sessions {
                 let session = &mut self.sessions[id as usize];
                 session.first = session.first.min(time);
                 session.last = session.last.max(time);
-                session.unsaved = true;
+                if !std::mem::replace(&mut session.unsaved, true) {
+                    self.unsaved.push(id);
+                }
             } else {
                 let other = self.sessions[id as usize];
                 let session = &mut self.sessions[into as usize];
@@ -297,12 +303,16 @@ impl Operator for Sessions {
         let key_count = self.layout.keys.len();
         let mut tables = Vec::new();
         let forgotten = std::mem::take(&mut self.forgotten);
-        let ids: Vec<u32> = (0..self.sessions.len() as u32)
-            .filter(|id| {
-                let session = &self.sessions[*id as usize];
-                session.open && (kind == SegmentKind::Base || session.unsaved)
-            })
-            .collect();
+        let mut ids = std::mem::take(&mut self.unsaved);
+        match kind {
+            SegmentKind::Base => {
+                ids = (0..self.sessions.len() as u32).filter(|id| self.sessions[*id as usize].open).collect();
+            }
+            SegmentKind::Delta => ids.retain(|id| {
+                let session = &mut self.sessions[*id as usize];
+                session.open && std::mem::replace(&mut session.unsaved, false)
+            }),
+        }
         let mut gone = forgotten;
         // A session whose first time moved is saved under another name.
         let moved: Vec<(u32, i64)> = ids
@@ -386,6 +396,7 @@ impl Operator for Sessions {
                 }
             }
         }
+        self.unsaved.clear();
         self.remove_idle(self.keys.ids());
         Ok(())
     }
