@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// let text = "SELECT 1;\nSELECT a FORM t";
 /// let error = diagnose(&parse_script(text).unwrap_err(), text, "job.sql");
 /// assert_eq!(error.to_string(), "\
-/// expected the end of the statement, found t
+/// expected the end of the statement, found t; did you mean FROM?
 ///   --> job.sql:2:15
 ///    |
 ///  2 | SELECT a FORM t

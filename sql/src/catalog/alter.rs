@@ -122,7 +122,7 @@ impl Catalog {
             }
             AlterAction::Watermark(watermark, is_new) => {
                 there(table.watermark.is_some(), *is_new, "watermark")?;
-                table.watermark = Some(watermark.clone());
+                table.watermark = Some((**watermark).clone());
             }
             AlterAction::DropWatermark => {
                 there(table.watermark.is_some(), false, "watermark")?;

@@ -388,7 +388,7 @@ impl<'s> Cursor<'s> {
         if expected.contains("identifier") && is_keyword(found) {
             return at(error.hint(format!("put a name that is a keyword in backticks: `{found}`")));
         }
-        if expected == "an expression" && self.before(range.start) == Some(&Token::Comma) {
+        if expected == "an expression" && is_keyword(found) && self.before(range.start) == Some(&Token::Comma) {
             return at(error.hint("remove the comma before it"));
         }
         at(self.with_misspelling(error, range.start))

@@ -397,7 +397,7 @@ pub(super) fn alter_table(c: &mut Cursor) -> Result<Statement> {
                 false => AlterAction::ModifyColumn(column, position),
             });
         }
-        actions.extend(elements.watermark.map(|watermark| AlterAction::Watermark(watermark, is_new)));
+        actions.extend(elements.watermark.map(|watermark| AlterAction::Watermark(Box::new(watermark), is_new)));
         if !elements.primary_key.is_empty() {
             actions.push(AlterAction::PrimaryKey(elements.primary_key, is_new));
         }

@@ -258,7 +258,7 @@ pub enum AlterAction {
     /// `DROP column`.
     DropColumn(String),
     /// `ADD WATERMARK` or `MODIFY WATERMARK`; true: there must be none yet.
-    Watermark(WatermarkDefinition, bool),
+    Watermark(Box<WatermarkDefinition>, bool),
     /// `DROP WATERMARK`.
     DropWatermark,
     /// `ADD PRIMARY KEY` or `MODIFY PRIMARY KEY`; true: there must be none yet.
