@@ -24,6 +24,8 @@ pub mod schema;
 mod sink;
 mod source;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 
 pub use catalog::ICEBERG;

@@ -1,6 +1,7 @@
 //! A lake table: what it is, and the doors to its scan, source and sink.
 
-use crate::catalog::{Creation, Loaded, TableCatalog, TableName, no_table};
+use crate::catalog::{Creation, Loaded, TableCatalog, TableName, no_table, read_metadata};
+use crate::io::LakeIo;
 use crate::partition;
 use crate::scan::LakeScan;
 use crate::schema::{self, COLUMN_TYPES, ColumnTypes};
@@ -11,7 +12,9 @@ use freshet_connector_api::{ConnectorEnv, Sink, Source};
 use freshet_sql::catalog::external::{ExternalTable, ExternalTableDefinition, TableVersion};
 use freshet_types::{Clock, Error, Options, Result};
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata};
+use iceberg::{TableRequirement, TableUpdate};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// A table of a catalog, as it stood when it was loaded.
@@ -25,6 +28,12 @@ pub struct LakeTable {
     clock: Arc<dyn Clock>,
 }
 
+impl fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeTable").field("name", &self.full_name).field("metadata", &self.loaded.location).finish()
+    }
+}
+
 impl LakeTable {
     pub(crate) fn new(
         catalog: Arc<dyn TableCatalog>,
@@ -34,6 +43,14 @@ impl LakeTable {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { full_name: format!("{catalog_name}.{name}"), catalog, name, loaded, clock }
+    }
+
+    /// A table without a catalog, from one of its metadata files: it can be read, not changed.
+    pub fn from_files(io: LakeIo, metadata_file: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        let metadata = read_metadata(&io, metadata_file)?;
+        let name = TableName { database: "files".to_string(), name: metadata.location().to_string() };
+        let loaded = Loaded { metadata, location: metadata_file.to_string(), io };
+        Ok(Self::new(Arc::new(NoCatalog(loaded.clone())), "files", name, loaded, clock))
     }
 
     /// `catalog.database.table`.
@@ -113,6 +130,56 @@ impl LakeTable {
     /// The scan behind [`ExternalTable::scan`].
     pub fn lake_scan(&self, version: Option<TableVersion>) -> Result<LakeScan> {
         LakeScan::new(self, version)
+    }
+}
+
+/// Stands in for the catalog of a table that is read from its files alone.
+struct NoCatalog(Loaded);
+
+impl NoCatalog {
+    fn refuse<T>() -> Result<T> {
+        Err(Error::unsupported("lake.no_catalog", "a table that was opened from its files can only be read")
+            .hint("open it through its catalog"))
+    }
+}
+
+impl TableCatalog for NoCatalog {
+    fn databases(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn create_database(&self, _name: &str, _properties: &HashMap<String, String>) -> Result<()> {
+        Self::refuse()
+    }
+
+    fn drop_database(&self, _name: &str) -> Result<()> {
+        Self::refuse()
+    }
+
+    fn tables(&self, _database: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn load(&self, _table: &TableName) -> Result<Option<Loaded>> {
+        Ok(Some(self.0.clone()))
+    }
+
+    fn create(&self, _table: &TableName, _creation: Creation) -> Result<()> {
+        Self::refuse()
+    }
+
+    fn swap(
+        &self,
+        _table: &TableName,
+        _base: &Loaded,
+        _updates: Vec<TableUpdate>,
+        _requirements: Vec<TableRequirement>,
+    ) -> Result<Loaded> {
+        Self::refuse()
+    }
+
+    fn drop_table(&self, _table: &TableName) -> Result<bool> {
+        Self::refuse()
     }
 }
 

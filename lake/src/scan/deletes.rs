@@ -17,7 +17,7 @@ use roaring::RoaringTreemap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const MAGIC: [u8; 4] = [0xD1, 0xD3, 0x39, 0x64];
+pub(super) const MAGIC: [u8; 4] = [0xD1, 0xD3, 0x39, 0x64];
 
 /// Position deletes of a snapshot.
 pub(super) struct Positions<'a> {

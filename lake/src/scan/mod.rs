@@ -19,6 +19,8 @@ mod prune;
 pub(crate) mod rows;
 mod shape;
 
+#[cfg(test)]
+pub(crate) use deletes::encode_vector;
 pub(crate) use plan::{ReadTask, tasks_of};
 pub(crate) use shape::Shape;
 
@@ -114,6 +116,16 @@ fn unqualified(expr: Expr) -> datafusion::error::Result<Expr> {
 
 pub(crate) fn external(e: freshet_types::Error) -> DataFusionError {
     DataFusionError::External(Box::new(e))
+}
+
+/// The positions that a serialized deletion vector holds: with its frame, or the bare bitmap inside.
+///
+/// # Errors
+/// `lake.deletion_vector` for bytes that are cut short or damaged.
+pub fn decode_positions(bytes: &[u8]) -> Result<Vec<u64>> {
+    let framed = bytes.len() >= 8 && bytes[4..8] == deletes::MAGIC;
+    let positions = if framed { deletes::decode_vector(bytes) } else { deletes::decode_bitmap(bytes) }?;
+    Ok(positions.iter().collect())
 }
 
 /// A request for rows in order, in one partition.

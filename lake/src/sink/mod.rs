@@ -20,6 +20,9 @@ mod statistics;
 pub(crate) mod token;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use crate::table::LakeTable;
 use committer::LakeCommitter;
 use freshet_connector_api::{AcceptedChanges, Guarantee, Sink, SinkCommitter, SinkWriter, WriterContext};

@@ -1,0 +1,307 @@
+//! The sink against the embedded catalog: each row once, whatever happens in between.
+
+use crate::testing::{Job, Lake, commit_of, expected, live, long, query, rows, summary, term};
+use crate::verify::verify;
+use freshet_connector_api::Commit;
+use freshet_sql::catalog::external::{ExternalTable, TableVersion};
+use freshet_types::{ChangeBatch, ErrorKind, Options, SqlField, SqlType};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn sound(table: &crate::LakeTable) {
+    assert_eq!(verify(&table.refresh().unwrap()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn rows_come_back_with_their_types() {
+    let lake = Lake::new();
+    for terms in
+        [vec![], vec![term("days", None, "t"), term("bucket", Some(4), "id")], vec![term("identity", None, "name")]]
+    {
+        let table = lake.table(terms, &[]);
+        let mut job = Job::start(&table, &lake, 1, None);
+        job.checkpoint(1, &[rows(0..100), rows(100..1_000)]);
+        job.checkpoint(2, &[]);
+        job.checkpoint(3, &[rows(1_000..2_000)]);
+        assert_eq!(summary(&table), expected(0..2_000));
+        assert_eq!(query(&table, "SELECT id, name, t FROM t WHERE id = 1501"), ["1501|n1|1970-01-01T00:25:01"]);
+        assert_eq!(query(&table, "SELECT name FROM t WHERE id = 14"), ["NULL"]);
+        assert_eq!(query(&table, "SELECT count(*) FROM t WHERE name IS NULL"), ["286"]);
+        assert_eq!(query(&table, "SELECT count(*) FROM t WHERE t < TIMESTAMP '1970-01-01 00:00:10'"), ["10"]);
+        assert_eq!(query(&table, "SELECT arrow_typeof(t) FROM t LIMIT 1"), ["Timestamp(ms)"]);
+        sound(&table);
+        assert_eq!(table.refresh().unwrap().metadata().snapshots().count(), 2, "an empty checkpoint makes no snapshot");
+        lake.catalog_drop();
+    }
+}
+
+#[test]
+fn files_carry_counts_and_bounds() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    Job::start(&table, &lake, 1, None).checkpoint(1, &[rows(5..50)]);
+    let file = live(&table).remove(0).file;
+    assert_eq!((long(file.lower_bounds().get(&1)), long(file.upper_bounds().get(&1))), ("5".into(), "49".into()));
+    assert_eq!(file.null_value_counts()[&2], 7);
+    assert_eq!(file.value_counts()[&1], 45);
+    assert!(long(file.lower_bounds().get(&3)).starts_with("1970-01-01 00:00:05"));
+    assert_eq!(file.split_offsets().map(<[i64]>::len), Some(1));
+}
+
+#[test]
+fn a_commit_that_is_repeated_changes_nothing() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let first = job.checkpoint(1, &[rows(0..10)]);
+    job.committer.commit(&first).unwrap();
+    let second = job.checkpoint(2, &[rows(10..20)]);
+    job.committer.commit(&second).unwrap();
+    // Also by the next process, and when the property was taken away.
+    Job::start(&table, &lake, 2, Some(&second));
+    let strip = crate::commit::TableChange {
+        remove_properties: vec!["freshet.checkpoint-id.job".into(), "freshet.checkpoint-files.job".into()],
+        ..Default::default()
+    };
+    crate::testing::apply(&table, &strip);
+    Job::start(&table, &lake, 3, Some(&second));
+    assert_eq!(summary(&table), expected(0..20));
+    sound(&table);
+}
+
+#[test]
+fn a_crash_between_root_and_commit_is_finished_at_recovery() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    let promised = job.prepare(2, &[rows(10..20)]);
+    // Prepared for a checkpoint that gets no root file: these rows come again.
+    job.prepare(3, &[rows(20..30)]);
+    drop(job);
+    let mut job = Job::start(&table, &lake, 2, Some(&promised));
+    assert_eq!(summary(&table), expected(0..20));
+    job.checkpoint(3, &[rows(20..30)]);
+    assert_eq!(summary(&table), expected(0..30));
+    let table = table.refresh().unwrap();
+    let files = table.loaded().io.list(&format!("{}/data", table.metadata().location())).unwrap();
+    assert_eq!(files.len(), 3, "what was prepared in vain is gone: {files:?}");
+    sound(&table);
+}
+
+#[test]
+fn without_a_checkpoint_everything_prepared_goes_and_the_job_begins_anew() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.prepare(1, &[rows(0..10)]);
+    drop(job);
+    let mut job = Job::start(&table, &lake, 2, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    drop(job);
+    // From scratch: what is in the table stays, the same rows come once more.
+    let mut job = Job::start(&table, &lake, 3, None);
+    assert_eq!(summary(&table), expected(0..10));
+    job.checkpoint(1, &[rows(0..10)]);
+    assert_eq!(summary(&table), expected((0..10).chain(0..10)));
+    sound(&table);
+}
+
+#[test]
+fn a_job_behind_its_table_is_refused() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let first = job.checkpoint(1, &[rows(0..10)]);
+    job.checkpoint(2, &[rows(10..20)]);
+    let sink = table.sink(&Options::default(), &lake.env()).unwrap();
+    let mut late = sink.committer(&crate::testing::context(2)).unwrap();
+    assert_eq!(late.recover(Some(&first)).unwrap_err().code(), "lake.ahead");
+    let mut zombie = job.prepare(2, &[rows(10..20)]);
+    assert_eq!(job.committer.commit(&zombie).unwrap_err().code(), "lake.other_files");
+    zombie.tokens = vec![b"{".to_vec()];
+    assert_eq!(job.committer.commit(&zombie).unwrap_err().code(), "lake.token");
+    assert_eq!(summary(&table), expected(0..20));
+}
+
+#[test]
+fn a_table_that_was_made_anew_is_another() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    lake.catalog_drop();
+    let commit = job.prepare(2, &[rows(10..20)]);
+    assert_eq!(job.committer.commit(&commit).unwrap_err().kind(), ErrorKind::NotFound);
+    lake.table(vec![], &[]);
+    assert_eq!(job.committer.commit(&commit).unwrap_err().code(), "lake.replaced");
+}
+
+#[test]
+fn small_files_become_larger_ones() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[("freshet.small-files-max", "4")]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let mut last = None;
+    for checkpoint in 1..=40_u64 {
+        let from = checkpoint as i64 * 10;
+        last = Some(job.checkpoint(checkpoint, &[rows(from..from + 10)]));
+    }
+    let mut last: Commit = last.unwrap();
+    last.last = true;
+    job.committer.commit(&last).unwrap();
+    drop(job);
+    assert_eq!(summary(&table), expected(10..410));
+    assert!(live(&table).len() < 12, "{}", live(&table).len());
+    sound(&table);
+    // The checkpoints still can be read one by one.
+    let first = crate::listing::snapshots(&table.refresh().unwrap()).remove(0);
+    let session = crate::testing::session(&table, Some(TableVersion::Snapshot(first.snapshot_id)));
+    assert_eq!(crate::testing::query_in(session, "SELECT count(*) FROM t"), ["10"]);
+}
+
+#[test]
+fn full_files_are_closed_on_the_way() {
+    let lake = Lake::new();
+    let pairs = [("write.target-file-size-bytes", "20000"), ("freshet.small-files-max", "0")];
+    let table = lake.table(vec![term("bucket", Some(2), "id")], &pairs);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let batches: Vec<_> = (0..40).map(|i| rows(i * 1_000..(i + 1) * 1_000)).collect();
+    job.checkpoint(1, &batches);
+    assert!(live(&table).len() > 4, "{}", live(&table).len());
+    assert_eq!(summary(&table), expected(0..40_000));
+    sound(&table);
+}
+
+#[test]
+fn weights_repeat_rows_and_negative_ones_are_refused() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let twice = ChangeBatch::new(rows(0..2), Some(vec![2, 1].into()));
+    job.writer.write(&twice).unwrap();
+    let token = job.writer.prepare(freshet_types::CheckpointId(1)).unwrap()().unwrap();
+    job.committer.commit(&commit_of(1, token)).unwrap();
+    assert_eq!(query(&table, "SELECT id FROM t ORDER BY id"), ["0", "0", "1"]);
+    let taken_back = ChangeBatch::new(rows(0..1), Some(vec![-1].into()));
+    assert_eq!(job.writer.write(&taken_back).unwrap_err().code(), "lake.retraction");
+}
+
+#[test]
+fn what_a_table_cannot_take_is_refused_by_name() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let sink =
+        |pairs: &[(&str, &str)]| table.sink(&crate::testing::options(pairs), &lake.env()).map(drop).unwrap_err().code();
+    assert_eq!(sink(&[("write.upsert.enabled", "true")]), "lake.upsert");
+    assert_eq!(sink(&[("write.format.default", "orc")]), "lake.format");
+    assert_eq!(sink(&[("write.parquet.compression-codec", "zip")]), "option.invalid");
+    assert_eq!(sink(&[("wirte.target", "1")]), "option.unknown");
+    let null = arrow::array::RecordBatch::try_from_iter_with_nullable(vec![
+        ("id", Arc::new(arrow::array::Int64Array::from(vec![None])) as arrow::array::ArrayRef, true),
+        ("name", rows(0..1).column(1).clone(), true),
+        ("t", rows(0..1).column(2).clone(), true),
+    ]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    let e = job.writer.write(&ChangeBatch::inserts(null.unwrap())).unwrap_err();
+    assert_eq!(e.code(), "lake.null");
+}
+
+#[test]
+fn every_type_comes_back() {
+    let lake = Lake::new();
+    let row = SqlType::Row(vec![
+        SqlField::new("x", SqlType::TinyInt),
+        SqlField::new("y", SqlType::Array(Box::new(SqlField::new("", SqlType::Timestamp(0))))),
+    ]);
+    let columns = vec![
+        SqlField::new("id", SqlType::BigInt).not_null(),
+        SqlField::new("small", SqlType::SmallInt),
+        SqlField::new("price", SqlType::Decimal(10, 2)),
+        SqlField::new("at", SqlType::TimestampLtz(3)),
+        SqlField::new("time", SqlType::Time(0)),
+        SqlField::new("bytes", SqlType::Binary(3)),
+        SqlField::new("row", row),
+        SqlField::new("map", SqlType::Map(Box::new(SqlType::STRING), Box::new(SqlField::new("", SqlType::Float)))),
+    ];
+    let table = lake.table_of(columns.clone(), vec![], &[]);
+    assert_eq!(table.definition().columns, columns);
+    let schema = Arc::new(arrow::datatypes::Schema::new(columns.iter().map(SqlField::to_arrow).collect::<Vec<_>>()));
+    let json = r#"{"id":1,"small":-7,"price":"12.50","at":"2026-01-02T03:04:05.678Z","time":3600,"bytes":"616263",
+                   "row":{"x":5,"y":["2026-01-02T03:04:05"]},"map":{"k":1.5}}
+                  {"id":2}"#;
+    let mut reader = arrow::json::ReaderBuilder::new(Arc::clone(&schema)).build(json.as_bytes()).unwrap();
+    let batch = reader.next().unwrap().unwrap();
+    Job::start(&table, &lake, 1, None).checkpoint(1, &[batch.clone()]);
+    let provider = table.refresh().unwrap().scan(None).unwrap();
+    assert_eq!(provider.schema(), schema);
+    let session = datafusion::prelude::SessionContext::new();
+    session.register_table("t", provider).unwrap();
+    let read = freshet_connectors::storage::runtime()
+        .block_on(async { session.sql("SELECT * FROM t ORDER BY id").await.unwrap().collect().await.unwrap() });
+    assert_eq!(arrow::compute::concat_batches(&schema, &read).unwrap(), batch);
+}
+
+/// What may happen to a job between two checkpoints.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Commit,
+    CommitTwice,
+    CrashBeforeRoot,
+    CrashAfterRoot,
+    CrashAfterCommit,
+    Empty,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    use Event::*;
+    let event = prop_oneof![
+        3 => Just(Commit), 1 => Just(CommitTwice), 1 => Just(CrashBeforeRoot), 1 => Just(CrashAfterRoot),
+        1 => Just(CrashAfterCommit), 1 => Just(Empty)
+    ];
+    prop::collection::vec(event, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_row_is_there_once_whatever_happens(events in events(), partitioned: bool) {
+        let lake = Lake::new();
+        let terms = if partitioned { vec![term("bucket", Some(2), "id")] } else { vec![] };
+        let table = lake.table(terms, &[("freshet.small-files-max", "3")]);
+        let mut attempt = 1;
+        let mut root: Option<Commit> = None;
+        let mut job = Job::start(&table, &lake, attempt, None);
+        // `next` is the source's offset at the last root: rows before it are promised.
+        let (mut next, mut checkpoint) = (0_i64, 0_u64);
+        for event in events {
+            let batch = rows(next..next + 5);
+            let given = if matches!(event, Event::Empty) { vec![] } else { vec![batch] };
+            let prepared = job.prepare(checkpoint + 1, &given);
+            let restart;
+            match event {
+                Event::CrashBeforeRoot => restart = true,
+                Event::CrashAfterRoot => { root = Some(prepared); restart = true; }
+                _ => {
+                    job.committer.commit(&prepared).unwrap();
+                    if matches!(event, Event::CommitTwice) { job.committer.commit(&prepared).unwrap(); }
+                    restart = matches!(event, Event::CrashAfterCommit);
+                    root = Some(prepared);
+                }
+            }
+            if !matches!(event, Event::CrashBeforeRoot) {
+                checkpoint += 1;
+                next += if matches!(event, Event::Empty) { 0 } else { 5 };
+            }
+            if restart {
+                attempt += 1;
+                drop(job);
+                job = Job::start(&table, &lake, attempt, root.as_ref());
+            }
+            prop_assert_eq!(summary(&table), expected(0..next));
+        }
+        drop(job);
+        prop_assert_eq!(verify(&table.refresh().unwrap()).unwrap().problems, Vec::<String>::new());
+    }
+}
