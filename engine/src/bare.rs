@@ -119,6 +119,8 @@ pub struct BareGraph {
     epoch: Epoch,
     queue: VecDeque<(usize, usize, ChangeBatch)>,
     arrived: Vec<Vec<ChangeBatch>>,
+    /// Nodes whose output is kept although they are no sinks.
+    watched: Vec<bool>,
 }
 
 impl BareGraph {
@@ -146,6 +148,7 @@ impl BareGraph {
             epoch: Epoch(0),
             queue: VecDeque::new(),
             arrived: vec![Vec::new(); graph.nodes.len()],
+            watched: vec![false; graph.nodes.len()],
             graph: graph.clone(),
         };
         for (n, node) in graph.nodes.iter().enumerate() {
@@ -162,7 +165,15 @@ impl BareGraph {
         self.run()
     }
 
+    /// Keeps what leaves `node` from now on, for [`BareGraph::take`].
+    pub fn watch(&mut self, node: NodeId) {
+        self.watched[node.0] = true;
+    }
+
     fn send(&mut self, node: usize, changes: ChangeBatch) {
+        if self.watched[node] {
+            self.arrived[node].push(changes.clone());
+        }
         for (reader, input) in &self.edges[node] {
             self.queue.push_back((*reader, *input, changes.clone()));
         }
@@ -199,8 +210,102 @@ impl BareGraph {
         Ok(())
     }
 
-    /// Takes what reached the sink `node`.
+    /// Takes what reached the sink `node`, or left a node that is watched.
     pub fn take(&mut self, node: NodeId) -> Vec<ChangeBatch> {
         std::mem::take(&mut self.arrived[node.0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::{
+        Aggregate, AggregateCall, AggregateConfig, AggregateFunction, Join, JoinConfig, JoinKind, UnmatchedRows,
+    };
+    use crate::{Input, Routing};
+    use arrow::array::{Int64Array, RecordBatch};
+    use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+    use std::sync::Arc;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]))
+    }
+
+    fn rows(values: &[i64]) -> RecordBatch {
+        RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(values.to_vec()))]).unwrap()
+    }
+
+    fn node(kind: NodeKind, inputs: &[(NodeId, Routing)], schema: SchemaRef, append_only: bool) -> Node {
+        let inputs = inputs.iter().map(|(from, routing)| Input { from: *from, routing: routing.clone() }).collect();
+        Node { kind, inputs, schema, append_only, state_id: "n".to_string() }
+    }
+
+    /// Values joined with the count per value of themselves: every epoch must be consistent across both paths.
+    fn counts_beside_values(append_only: bool) -> (Graph, NodeId, NodeId) {
+        let mut graph = Graph::default();
+        let source = graph.add(node(NodeKind::Values(vec![rows(&[1, 2])]), &[], schema(), true));
+        let count = Aggregate::new(AggregateConfig {
+            input: schema(),
+            keys: vec![0],
+            aggregates: vec![AggregateCall {
+                function: AggregateFunction::CountStar,
+                arguments: vec![],
+                filter: None,
+                distinct: false,
+                name: "n".to_string(),
+                result: Arc::new(Field::new("n", DataType::Int64, true)),
+            }],
+            append_only: true,
+            global: false,
+        })
+        .unwrap();
+        let counted = count.schema();
+        let hash = Routing::Hash(vec![0]);
+        let count = NodeKind::Operator(Arc::new(count));
+        let count = graph.add(node(count, &[(source, hash.clone())], Arc::clone(&counted), append_only));
+        let join = Join::new(JoinConfig {
+            left: schema(),
+            right: counted,
+            kind: JoinKind::Inner,
+            left_keys: vec![0],
+            right_keys: vec![0],
+            null_equals_null: false,
+            residual: None,
+            left_expire: None,
+            right_expire: None,
+            unmatched: UnmatchedRows::AtOnce,
+        })
+        .unwrap();
+        let joined = join.schema();
+        let join = NodeKind::Operator(Arc::new(join));
+        let join = graph.add(node(join, &[(source, hash.clone()), (count, hash)], joined, false));
+        (graph, source, join)
+    }
+
+    #[test]
+    fn an_epoch_is_consistent_across_paths() {
+        let (graph, source, join) = counts_beside_values(false);
+        let mut bare = BareGraph::new(&graph).unwrap();
+        let mut sum: Vec<ChangeBatch> = Vec::new();
+        bare.watch(join);
+        for (pushed, expected) in [(vec![], 2), (vec![1, 1], 4), (vec![3], 5)] {
+            bare.push(source, ChangeBatch::inserts(rows(&pushed))).unwrap();
+            bare.end_epoch(Watermark::MIN).unwrap();
+            sum.extend(bare.take(join));
+            let all = ChangeBatch::concat(&sum[0].schema(), &sum).unwrap().consolidate().unwrap();
+            assert!(all.is_append_only());
+            assert_eq!(all.weights().unwrap().values().iter().sum::<i64>(), expected);
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_called_append_only_and_is_not_fails() {
+        let (graph, source, _) = counts_beside_values(true);
+        let mut bare = BareGraph::new(&graph).unwrap();
+        bare.end_epoch(Watermark::MIN).unwrap();
+        bare.push(source, ChangeBatch::inserts(rows(&[1]))).unwrap();
+        let error = bare.end_epoch(Watermark::MIN).unwrap_err();
+        assert_eq!(error.code(), "engine.contract");
+        assert!(error.text().starts_with("ZS-3"));
     }
 }

@@ -17,6 +17,7 @@ use freshet_types::Result;
 use hashbrown::HashTable;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const CHUNK_ROWS: usize = 65_536;
 const OPEN_PARTS: usize = 16;
@@ -106,9 +107,8 @@ impl RowStore {
                 })
             })
             .collect();
-        if self.index.is_some() {
-            let hashes = self.hash(rows)?;
-            let index = self.index.as_mut().expect("checked just above");
+        if let Some(index) = &mut self.index {
+            let hashes = Self::hash(rows)?;
             index.hashes.resize(self.places.len(), 0);
             for (id, hash) in ids.iter().zip(hashes) {
                 index.insert(*id, hash);
@@ -232,7 +232,7 @@ impl RowStore {
     fn gather_batch(&self, ids: &[u32]) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         let columns = self.gather_all(ids)?;
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
     /// Rows `ids` as they are spread, for a freeze; `more` are columns beside them.
@@ -241,7 +241,7 @@ impl RowStore {
         SpreadRows { parts: touched.iter().map(|p| self.part(*p).rows.clone()).collect(), picks, more }
     }
 
-    fn hash(&self, rows: &RecordBatch) -> Result<Vec<u64>> {
+    fn hash(rows: &RecordBatch) -> Result<Vec<u64>> {
         let mut hashes = vec![0; rows.num_rows()];
         if rows.num_columns() > 0 {
             create_hashes(rows.columns(), &RandomState::default(), &mut hashes).map_err(from_datafusion)?;
@@ -255,7 +255,7 @@ impl RowStore {
         }
         let mut index = RowIndex { hashes: vec![0; self.places.len()], table: HashTable::with_capacity(self.live()) };
         for part in self.parts.iter().flatten() {
-            for (id, hash) in part.ids.iter().zip(self.hash(&part.rows)?) {
+            for (id, hash) in part.ids.iter().zip(Self::hash(&part.rows)?) {
                 if *id != NONE {
                     index.insert(*id, hash);
                 }
@@ -277,7 +277,7 @@ impl RowStore {
             return Ok(Vec::new());
         }
         self.build_index()?;
-        let hashes = self.hash(rows)?;
+        let hashes = Self::hash(rows)?;
         let mut comparators: HashMap<u32, Comparators> = HashMap::new();
         let mut missing = Vec::new();
         for row in wanted {
@@ -334,7 +334,6 @@ mod tests {
     use arrow::array::{AsArray, Int64Array, StringArray};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     fn rows(values: &[i64]) -> RecordBatch {
         let schema = Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Utf8, true)]);
@@ -356,7 +355,7 @@ mod tests {
                 if seed % 3 == 0 {
                     let gone: Vec<i64> = (0..10).map(|i| (seed >> i) as i64 & 63).collect();
                     let batch = rows(&gone);
-                    let mut taken = std::collections::HashSet::new();
+                    let mut taken = std::collections::BTreeSet::new();
                     let wanted: Vec<u32> = (0..10).collect();
                     let missing = store.find_equal(&batch, &wanted, |id, _| taken.insert(id)).unwrap();
                     for id in &taken {

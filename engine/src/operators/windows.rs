@@ -213,14 +213,14 @@ mod tests {
     #[test]
     fn windows_of_an_instant() {
         let hop = |size_ms, slide_ms, offset_ms| WindowSpec::Hop { size_ms, slide_ms, offset_ms };
-        let cases: Vec<(WindowSpec, i64, Vec<(i64, i64)>)> = vec![
+        let cases = [
             (WindowSpec::Tumble { size_ms: 10, offset_ms: 0 }, -1, vec![(-10, 0)]),
             (WindowSpec::Tumble { size_ms: 10, offset_ms: 3 }, 12, vec![(3, 13)]),
             (WindowSpec::Tumble { size_ms: 10, offset_ms: -3 }, 7, vec![(7, 17)]),
             (hop(10, 5, 0), 10, vec![(5, 15), (10, 20)]),
             (hop(10, 4, 1), 10, vec![(1, 11), (5, 15), (9, 19)]),
             (hop(2, 5, 0), 1, vec![(0, 2)]),
-            (hop(2, 5, 0), 3, vec![]),
+            (hop(2, 5, 0), 3, Vec::new()),
             (WindowSpec::Cumulate { size_ms: 6, step_ms: 2, offset_ms: 0 }, 3, vec![(0, 4), (0, 6)]),
             (WindowSpec::Cumulate { size_ms: 6, step_ms: 2, offset_ms: 1 }, 7, vec![(7, 9), (7, 11), (7, 13)]),
         ];

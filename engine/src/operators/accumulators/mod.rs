@@ -19,6 +19,7 @@ use arrow::buffer::NullBuffer;
 use arrow::compute::{prep_null_mask_filter, take};
 use arrow::datatypes::{DataType, Schema};
 use freshet_types::{ChangeBatch, Error, Result};
+use std::sync::Arc;
 
 /// Partial results of one aggregate, by group.
 pub(crate) trait Accumulator: Send {
@@ -64,7 +65,7 @@ impl Call {
     /// Adds the rows of `batch`, whose groups are `groups`, among `group_count` groups.
     pub(crate) fn update(&mut self, batch: &ChangeBatch, groups: &[u32], group_count: usize) -> Result<()> {
         self.accumulator.grow(group_count);
-        let arguments: Vec<ArrayRef> = self.arguments.iter().map(|a| batch.column(*a).clone()).collect();
+        let arguments: Vec<ArrayRef> = self.arguments.iter().map(|a| Arc::clone(batch.column(*a))).collect();
         let weights = batch.weights().map(|w| &w.values()[..]);
         let Some(filter) = self.filter else {
             return self.accumulator.update(&arguments, groups, weights);
