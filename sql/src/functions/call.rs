@@ -43,7 +43,8 @@ impl Column {
 
     /// Whether the argument is NULL in a row.
     pub fn is_null(&self, row: usize) -> bool {
-        self.array.is_null(self.at(row))
+        // An array without a type has no bitmap to say so.
+        self.array.data_type() == &DataType::Null || self.array.is_null(self.at(row))
     }
 
     /// All values, constants repeated.

@@ -200,3 +200,6 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         other => Error::internal("execution.failed", other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

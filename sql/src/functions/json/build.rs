@@ -133,7 +133,7 @@ fn append_text(text: &str, out: &mut String) {
 
 /// Appends a value as JSON.
 fn append_value(array: &dyn Array, at: usize, field: &Field, zone: Tz, out: &mut String) -> Result<()> {
-    if array.is_null(at) {
+    if array.data_type() == &DataType::Null || array.is_null(at) {
         out.push_str("null");
         return Ok(());
     }

@@ -148,7 +148,7 @@ fn append(
     let at = column.at(row);
     let array: &dyn Array = column.array.as_ref();
     let mut text = String::new();
-    let null = array.is_null(at);
+    let null = column.is_null(row);
     let long = || -> Result<Option<i64>> {
         let whole = array.data_type().is_integer();
         if !whole {

@@ -22,6 +22,9 @@ pub(crate) fn local_times<'a>(
     i: usize,
 ) -> Result<Box<dyn Fn(usize) -> Option<NaiveDateTime> + 'a>> {
     let column = &call.arguments[i];
+    if column.array.data_type() == &arrow::datatypes::DataType::Null {
+        return Ok(Box::new(|_| None));
+    }
     if column.array.data_type() == &arrow::datatypes::DataType::Utf8 {
         let text = call.text(i)?;
         return Ok(Box::new(move |row| parse_timestamp(text.get(row)?)));
