@@ -18,7 +18,7 @@ const ROOTS_KEPT: usize = 2;
 pub struct JobFolder {
     path: PathBuf,
     identity: Identity,
-    _lock: File,
+    lock: File,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl JobFolder {
             Some(known) => Identity { attempt: known.attempt + 1, ..known },
             None => Identity { format: FORMAT_VERSION, job_id: new_id.to_owned(), attempt: 1 },
         };
-        let folder = Self { path, identity, _lock: lock };
+        let folder = Self { path, identity, lock };
         folder.write_identity()?;
         Ok(folder)
     }
@@ -171,7 +171,6 @@ impl JobFolder {
         for name in self.names()? {
             let unnamed_segment = name.starts_with("segment-") && !named.contains(&name);
             if unnamed_segment || name.ends_with(".tmp") {
-                failpoint::pass("gc.delete");
                 self.remove(&name)?;
             }
         }
@@ -179,6 +178,7 @@ impl JobFolder {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
+        failpoint::pass("gc.delete");
         let path = self.path.join(name);
         fs::remove_file(&path).map_err(|e| disk::failed("deleting", &path, e))
     }
@@ -204,6 +204,13 @@ impl JobFolder {
     fn write_identity(&self) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.identity).expect("an identity is JSON");
         disk::replace(&self.path, "job.json", text.as_bytes(), None)
+    }
+}
+
+impl Drop for JobFolder {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child process that is just being started may still share the open file.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Routing;
 use arrow::array::UInt32Array;
 use freshet_types::key::{hash_rows, key_group, worker_of};
 use freshet_types::{ChangeBatch, KEY_GROUP_COUNT, KeyGroup, Result};
+use std::sync::Arc;
 
 /// Routes changes from one worker along one port.
 pub(crate) struct Router {
@@ -34,7 +35,7 @@ impl Router {
             Routing::Single => to(0, changes),
             Routing::Broadcast => (0..self.workers).for_each(|worker| to(worker, changes.clone())),
             Routing::Hash(columns) => {
-                let keys: Vec<_> = columns.iter().map(|c| changes.column(*c).clone()).collect();
+                let keys: Vec<_> = columns.iter().map(|c| Arc::clone(changes.column(*c))).collect();
                 let hashes = hash_rows(&keys, changes.row_count())?;
                 let owner = |hash: &u64| usize::from(self.owners[usize::from(key_group(*hash))]);
                 let first = hashes.first().map_or(0, owner);
@@ -63,7 +64,6 @@ mod tests {
     use super::*;
     use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
     use arrow::datatypes::Int64Type;
-    use std::sync::Arc;
 
     #[test]
     fn each_row_goes_to_the_owner_of_its_key_group() {

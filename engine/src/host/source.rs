@@ -90,7 +90,7 @@ impl SourceFeed {
                     }
                 }
                 Some(FromReader::Batch(batch)) => {
-                    return self.arrive(batch, now_ms).map(Some).map_err(|e| e.at("table", &self.node.table));
+                    return self.arrive(*batch, now_ms).map(Some).map_err(|e| e.at("table", &self.node.table));
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::parcel::Mark;
 use super::plan::{FeedKind, StagePlan};
 use super::source::{SourceFeed, SourceSeat};
 use super::stage::{OperatorStage, SinkStage, Stage};
+use crate::check::checked;
 use crate::checkpoint::part::{PartBuilder, SourcePart, WorkerPart};
 use crate::checkpoint::recover::restore_operator;
 use crate::epochs::EpochInfo;
@@ -114,6 +115,10 @@ fn operator_stage(run: &Run, worker: usize, id: usize) -> Result<OperatorStage> 
     context.key_groups = run.key_groups(id, worker);
     let keeps_state = factory.state_fingerprint().is_some();
     let mut operator = guarded("operator", &node.state_id, || factory.create(&context))?;
+    if cfg!(debug_assertions) {
+        let inputs: Vec<_> = node.inputs.iter().map(|input| run.graph.node(input.from)).collect();
+        operator = checked(operator, node, &inputs);
+    }
     if keeps_state {
         restore_operator(run, id, worker, &mut *operator)?;
     }

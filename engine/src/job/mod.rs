@@ -10,7 +10,7 @@ pub use status::{CheckpointStatus, JobReport, JobStatus, OperatorStatus, Phase, 
 
 use crate::checkpoint::recover::check_fits;
 use crate::host::plan::Plan;
-use crate::{Counters, Graph, NodeKind};
+use crate::{Counters, Graph, Node, NodeKind};
 use freshet_connector_api::Sink;
 use freshet_state::{JobCounters, JobFolder};
 use freshet_types::{CheckpointId, Clock, Error, KEY_GROUP_COUNT, Result, SystemClock, failpoint};
@@ -124,8 +124,7 @@ pub fn start(spec: JobSpec) -> Result<JobHandle> {
     let watch = Watch {
         name: spec.name.clone(),
         job_id: job_id.clone(),
-        graph: spec.graph.clone(),
-        table_sinks: spec.graph.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Sink { .. })).count(),
+        parts: spec.graph.nodes.iter().map(WatchedPart::of).collect(),
         before: restored.as_ref().map(|root| root.counters).unwrap_or_default(),
         resumed_from: restored.as_ref().map(|root| root.checkpoint),
         lifeline: Arc::clone(&lifeline),
@@ -172,12 +171,31 @@ pub struct JobHandle {
     watch: Arc<Watch>,
 }
 
-/// What a handle needs of a job; it outlives the run.
+/// What a status names of a node.
+enum WatchedPart {
+    Source(String),
+    Sink(String),
+    Operator(String, &'static str),
+    Other,
+}
+
+impl WatchedPart {
+    fn of(node: &Node) -> Self {
+        match &node.kind {
+            NodeKind::Source(source) => WatchedPart::Source(source.table.clone()),
+            NodeKind::Sink { table, .. } => WatchedPart::Sink(table.clone()),
+            NodeKind::Operator(factory) => WatchedPart::Operator(node.state_id.clone(), factory.name()),
+            NodeKind::Values(_) | NodeKind::Union => WatchedPart::Other,
+        }
+    }
+}
+
+/// What a handle needs of a job. It outlives the run, so it holds none of its sources and sinks.
 struct Watch {
     name: String,
     job_id: String,
-    graph: Graph,
-    table_sinks: usize,
+    /// By node.
+    parts: Vec<WatchedPart>,
     before: JobCounters,
     resumed_from: Option<CheckpointId>,
     lifeline: Arc<Lifeline>,
@@ -246,14 +264,15 @@ impl Watch {
 
     fn status(&self) -> JobStatus {
         let workers: Vec<_> = self.board.workers.iter().map(|worker| lock(worker).clone()).collect();
-        let run = workers.iter().fold(JobCounters::default(), |sum, w| sum.plus(w.sums(self.table_sinks)));
+        let table_sinks = self.parts.iter().filter(|part| matches!(part, WatchedPart::Sink(_))).count();
+        let run = workers.iter().fold(JobCounters::default(), |sum, w| sum.plus(w.sums(table_sinks)));
         let (mut sources, mut sinks, mut operators) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, node) in self.graph.nodes.iter().enumerate() {
-            match &node.kind {
-                NodeKind::Source(source) => {
+        for (i, part) in self.parts.iter().enumerate() {
+            match part {
+                WatchedPart::Source(table) => {
                     let all = || workers.iter().map(|w| w.sources[sources.len()]);
                     let status = SourceStatus {
-                        table: source.table.clone(),
+                        table: table.clone(),
                         rows_in: all().map(|s| s.rows_in).sum(),
                         bytes_in: all().map(|s| s.bytes_in).sum(),
                         dead_rows: all().map(|s| s.dead_rows).sum(),
@@ -263,11 +282,11 @@ impl Watch {
                     };
                     sources.push(status);
                 }
-                NodeKind::Sink { table, .. } => {
+                WatchedPart::Sink(table) => {
                     let rows_out = workers.iter().map(|w| w.sinks[sinks.len()]).sum();
                     sinks.push(SinkStatus { table: table.clone(), rows_out });
                 }
-                NodeKind::Operator(factory) => {
+                WatchedPart::Operator(state_id, name) => {
                     let counters = workers.iter().fold(Counters::default(), |sum, w| {
                         let own = w.operators[i];
                         Counters {
@@ -277,9 +296,9 @@ impl Watch {
                             state_bytes: sum.state_bytes + own.state_bytes,
                         }
                     });
-                    operators.push(OperatorStatus { state_id: node.state_id.clone(), name: factory.name(), counters });
+                    operators.push(OperatorStatus { state_id: state_id.clone(), name, counters });
                 }
-                NodeKind::Values(_) | NodeKind::Union => {}
+                WatchedPart::Other => {}
             }
         }
         let phase = *lock(&self.board.phase);

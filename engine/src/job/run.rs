@@ -8,7 +8,7 @@ use crate::host::source::SourceSeat;
 use crate::host::worker::WorkerSeat;
 use crate::job::EpochSpec;
 use crate::job::lifeline::{Lifeline, guarded, panic_text};
-use crate::job::status::{Board, Phase};
+use crate::job::status::Board;
 use crate::source_driver::assign::{Assignment, assign};
 use crate::source_driver::discover::{DiscoverySeat, discover};
 use crate::source_driver::progress::SourceProgress;
@@ -154,7 +154,7 @@ fn supervised(run: &Arc<Run>) -> Result<()> {
             watched.lifeline.fail(Error::internal("job.panic", text));
         }
     })?;
-    run.board.set_phase(Phase::Running);
+    run.board.set_running();
     let outcome = host::run(run, seats);
     if let Err(error) = outcome {
         run.lifeline.fail(error);
@@ -206,7 +206,7 @@ fn seat_source(
         .workers
         .iter()
         .flatten()
-        .map(|split| split.split.id.clone())
+        .map(|split| Arc::clone(&split.split.id))
         .chain(assignment.retired.iter().map(|split| split.id.as_str().into()))
         .collect();
     let (mut all_orders, mut assigned_senders) = (Vec::new(), Vec::new());

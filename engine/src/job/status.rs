@@ -191,6 +191,14 @@ impl Board {
         *lock(&self.phase) = phase;
     }
 
+    /// Rows flow from now on, unless the job was asked to stop meanwhile.
+    pub(crate) fn set_running(&self) {
+        let mut phase = lock(&self.phase);
+        if *phase == Phase::Starting {
+            *phase = Phase::Running;
+        }
+    }
+
     /// Notes what a user may want to know: something is tried again.
     pub(crate) fn notice(&self, text: String) {
         tracing::warn!(notice = %text, "trying again");

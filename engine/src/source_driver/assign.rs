@@ -4,6 +4,7 @@ use freshet_connector_api::{AssignedSplit, Boundedness, Offset, Split};
 use freshet_state::{SourceRoot, SplitRoot};
 use freshet_types::Watermark;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A split that a worker is told to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(crate) fn assign(
     let mut order: Vec<Assigned> = Vec::new();
     let mut seen = HashSet::new();
     for split in discovered {
-        if !seen.insert(split.id.clone()) {
+        if !seen.insert(Arc::clone(&split.id)) {
             continue;
         }
         match known.remove(&*split.id) {

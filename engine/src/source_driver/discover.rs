@@ -68,7 +68,7 @@ impl DiscoverySeat {
     /// Gives new splits to the workers that read the fewest. Whether anybody is left to read them.
     fn hand_out(&mut self, splits: Vec<Split>) -> bool {
         for split in splits {
-            if !self.known.insert(split.id.clone()) {
+            if !self.known.insert(Arc::clone(&split.id)) {
                 continue;
             }
             let load = |worker: &usize| self.loads[*worker].load(Ordering::Relaxed);

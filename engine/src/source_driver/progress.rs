@@ -11,6 +11,7 @@ use freshet_connector_api::{Boundedness, Offset, SplitId};
 use freshet_state::SplitRoot;
 use freshet_types::{Error, Result, Watermark};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -66,9 +67,9 @@ impl SourceProgress {
     }
 
     pub(crate) fn assign(&mut self, assigned: &Assigned, now_ms: i64) {
-        self.by_id.insert(assigned.split.id.clone(), self.splits.len());
+        self.by_id.insert(Arc::clone(&assigned.split.id), self.splits.len());
         self.splits.push(SplitProgress {
-            id: assigned.split.id.clone(),
+            id: Arc::clone(&assigned.split.id),
             offset: assigned.split.from.clone(),
             watermark: assigned.watermark.unwrap_or(Watermark::MIN),
             begun: assigned.watermark.is_some(),
@@ -126,7 +127,7 @@ impl SourceProgress {
 
     /// Every split that was assigned has ended. How many of them had not said so themselves.
     pub(crate) fn finish_all(&mut self) -> usize {
-        let ids: Vec<SplitId> = self.splits.iter().filter(|s| !s.finished).map(|s| s.id.clone()).collect();
+        let ids: Vec<SplitId> = self.splits.iter().filter(|s| !s.finished).map(|s| Arc::clone(&s.id)).collect();
         for id in &ids {
             self.finish(id).expect("the split was found a moment ago");
         }

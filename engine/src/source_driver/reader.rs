@@ -27,7 +27,7 @@ pub(crate) enum ToReader {
 
 /// What a reader says.
 pub(crate) enum FromReader {
-    Batch(SourceBatch),
+    Batch(Box<SourceBatch>),
     /// Every split has ended of the `assigned` that it had been given until then.
     Finished {
         assigned: usize,
@@ -80,17 +80,20 @@ impl ReaderSeat {
                 },
             };
             if let Some(order) = order {
-                if reader.is_none() {
-                    reader = Some(self.call(|| self.source.reader(&self.projection))?);
-                }
-                let reader = reader.as_mut().expect("it was made above");
-                match order {
-                    ToReader::Assign(splits) => {
+                match (order, &mut reader) {
+                    (ToReader::Assign(splits), reader) => {
+                        if reader.is_none() {
+                            *reader = self.insist(|| self.source.reader(&self.projection))?;
+                        }
+                        let Some(reader) = reader else { continue };
                         assigned += splits.len();
-                        self.call(|| reader.assign(splits))?;
-                        next = Next::Poll;
+                        if self.insist(|| reader.assign(splits.clone()))?.is_some() {
+                            next = Next::Poll;
+                        }
                     }
-                    ToReader::Committed(offsets) => self.committed(reader.as_mut(), &offsets)?,
+                    (ToReader::Committed(offsets), Some(reader)) => self.committed(reader.as_mut(), &offsets)?,
+                    // Nothing was read here, so there is nobody to tell.
+                    (ToReader::Committed(_), None) => {}
                 }
                 continue;
             }
@@ -100,7 +103,7 @@ impl ReaderSeat {
                 Ok(Poll::Pending) => continue,
                 Ok(Poll::Batch(batch)) => {
                     failpoint::pass("source.after_poll");
-                    FromReader::Batch(batch)
+                    FromReader::Batch(Box::new(batch))
                 }
                 Ok(Poll::Finished) => {
                     next = Next::Wait;
@@ -122,6 +125,22 @@ impl ReaderSeat {
             self.lifeline.wake(self.worker);
         }
         Ok(())
+    }
+
+    /// Calls until the outside system answers; none when the job ended before it did.
+    fn insist<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<Option<T>> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.call(&mut call) {
+                Ok(value) => return Ok(Some(value)),
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    if !self.try_again(&error, backoff.next()) {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn call<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {

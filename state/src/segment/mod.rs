@@ -64,7 +64,7 @@ pub fn live_segments(segments: Vec<SegmentRef>) -> Vec<SegmentRef> {
     let bases = newest_bases(&segments);
     let needed = |s: &SegmentRef| s.groups.clone().any(|group| s.counts(group, bases[group]));
     let mut live: Vec<SegmentRef> = segments.into_iter().filter(needed).collect();
-    live.sort_by(|a, b| (a.checkpoint, a.groups.start).cmp(&(b.checkpoint, b.groups.start)));
+    live.sort_by_key(|s| (s.checkpoint, s.groups.start));
     live
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Topic {
     pub(super) boundedness: Boundedness,
     pub(super) discovery: Option<std::time::Duration>,
     pub(super) rows_at_once: usize,
+    /// Rows that a split gives beyond those that are committed.
+    pub(super) ahead_max: usize,
 }
 
 impl Topic {
@@ -59,6 +61,7 @@ impl Topic {
             boundedness,
             discovery: None,
             rows_at_once: 7,
+            ahead_max: usize::MAX,
         }
     }
 
@@ -104,7 +107,13 @@ struct TopicReader {
 
 impl SourceReader for TopicReader {
     fn assign(&mut self, splits: Vec<AssignedSplit>) -> Result<()> {
-        self.splits.extend(splits.into_iter().map(|s| (s.id, s.from.0.parse().unwrap())));
+        let mut all = self.topic.lock();
+        for AssignedSplit { id, from } in splits {
+            let at = from.0.parse().unwrap();
+            let split = all.get_mut(&*id).unwrap();
+            split.committed = split.committed.max(at);
+            self.splits.push_back((id, at));
+        }
         Ok(())
     }
 
@@ -128,7 +137,7 @@ impl SourceReader for TopicReader {
                 }
                 Some(Fault::Dead) => dead.push(DeadLetter {
                     raw: b"{broken".to_vec(),
-                    split: id.clone(),
+                    split: Arc::clone(&id),
                     offset: Offset(at.to_string()),
                     reason: "it is broken".into(),
                 }),
@@ -142,7 +151,8 @@ impl SourceReader for TopicReader {
             }
             let bounded = self.topic.boundedness == Boundedness::Bounded;
             let finished = bounded && end == split.rows.len();
-            if at == end && !finished {
+            let must_wait = at < end && at >= split.committed.saturating_add(self.topic.ahead_max);
+            if must_wait || (at == end && !finished) {
                 drop(all);
                 self.splits.push_back((id, at));
                 continue;
@@ -150,7 +160,7 @@ impl SourceReader for TopicReader {
             let changes = ChangeBatch::inserts(batch(&split.rows[at + skip..end]));
             drop(all);
             if !finished {
-                self.splits.push_front((id.clone(), end));
+                self.splits.push_front((Arc::clone(&id), end));
             }
             return Ok(Poll::Batch(SourceBatch {
                 split: id,
