@@ -201,7 +201,12 @@ pub(crate) fn sql_schema(file: &Schema) -> Result<SchemaRef> {
         .fields()
         .iter()
         .map(|field| {
-            let Some(sql) = SqlField::from_arrow(field) else {
+            let known = match field.data_type() {
+                DataType::Date64 => DataType::Date32,
+                DataType::Decimal256(p, s) if *p <= 38 => DataType::Decimal128(*p, *s),
+                other => other.clone(),
+            };
+            let Some(sql) = SqlField::from_arrow(&field.as_ref().clone().with_data_type(known)) else {
                 return Err(Error::unsupported(
                     "format.type",
                     format!("type {} has no counterpart", field.data_type()),

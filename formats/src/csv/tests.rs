@@ -117,7 +117,7 @@ fn values_are_parsed_by_type() {
         ),
         (SqlType::Row(vec![SqlField::new("a", SqlType::Int)]), "1;two", Err("a ROW has 2 fields")),
     ] {
-        let schema = schema(&[sql_type.clone()]);
+        let schema = schema(std::slice::from_ref(&sql_type));
         let mut decoder = Csv.decoder(&schema, &schema, &options(&[])).unwrap();
         match (decoder.push(text.as_bytes()), expected) {
             (Ok(()), Ok(expected)) => {

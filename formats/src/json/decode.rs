@@ -280,23 +280,17 @@ impl Rules {
                     cursor.at = start;
                 }
             }
-            Kind::Text(v) => {
-                if cursor.peek() == b'"' {
-                    let (text, plain) = cursor.plain_string()?;
-                    v.open(row);
-                    v.data.extend_from_slice(text);
-                    if !plain {
-                        cursor.escaped_string(Some(&mut v.data))?;
-                    }
-                    v.close();
-                    return Ok(());
+            Kind::Text(v) if cursor.peek() == b'"' => {
+                let (text, plain) = cursor.plain_string()?;
+                v.open(row);
+                v.data.extend_from_slice(text);
+                if !plain {
+                    cursor.escaped_string(Some(&mut v.data))?;
                 }
+                v.close();
+                return Ok(());
             }
-            Kind::Row(v) => {
-                if cursor.peek() == b'{' {
-                    return self.row(v, row, cursor);
-                }
-            }
+            Kind::Row(v) if cursor.peek() == b'{' => return self.row(v, row, cursor),
             Kind::Timestamp(v, digits) => {
                 if let Some(value) = timestamp(cursor, *digits, false, self.style)? {
                     v.push(row, value);

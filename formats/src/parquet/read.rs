@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as PhysicalType;
-use parquet::errors::ParquetError;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use std::io::BufReader;
 use std::sync::Arc;
@@ -38,21 +38,55 @@ impl ChunkReader for SharedFile {
     }
 }
 
-fn corrupt(e: ParquetError) -> Error {
+fn corrupt(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     let text = e.to_string();
+    if text.contains("index overflow") {
+        return Error::unsupported("parquet.too_large", "one read of a column gives more than 2 GiB")
+            .because(e)
+            .hint("write the file anew with shorter values");
+    }
     if text.to_ascii_lowercase().contains("encrypt") {
         return Error::unsupported("parquet.encrypted", "the Parquet file is encrypted")
             .because(e)
             .hint("decrypt it with the tool that wrote it");
     }
-    Error::data(CORRUPT, "the Parquet file cannot be read").because(e).hint("write the file anew")
+    Error::data(CORRUPT, "the Parquet file is broken or encrypted").because(e).hint("write the file anew")
 }
 
 fn load(file: &SharedFile) -> Result<ArrowReaderMetadata> {
     guard(CORRUPT, || {
         let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(corrupt)?;
-        with_micros(metadata)
+        with_micros(with_true_count(metadata)?)
     })
+}
+
+/// The number of rows that the row groups tell.
+fn row_count(metadata: &ParquetMetaData) -> Result<u64> {
+    metadata
+        .row_groups()
+        .iter()
+        .try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?))
+        .ok_or_else(|| Error::data(CORRUPT, "a row group of the Parquet file has a number of rows that cannot be"))
+}
+
+/// Some writers leave the number of rows of the whole file at zero, and the library would read none: takes the sum of the
+/// row groups.
+fn with_true_count(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata> {
+    let told = metadata.metadata().file_metadata();
+    let count = i64::try_from(row_count(metadata.metadata())?).unwrap_or(i64::MAX);
+    if told.num_rows() == count {
+        return Ok(metadata);
+    }
+    let mended = FileMetaData::new(
+        told.version(),
+        count,
+        told.created_by().map(str::to_string),
+        told.key_value_metadata().cloned(),
+        told.schema_descr_ptr(),
+        told.column_orders().cloned(),
+    );
+    let mended = ParquetMetaData::new(mended, metadata.metadata().row_groups().to_vec());
+    ArrowReaderMetadata::try_new(Arc::new(mended), ArrowReaderOptions::new()).map_err(corrupt)
 }
 
 /// 96-bit timestamps reach further than 64 bits of nanoseconds: reads those at the top level with microseconds.
@@ -99,6 +133,8 @@ pub(super) struct Reader {
     schema: SchemaRef,
     /// Columns of the file that are read.
     roots: Vec<usize>,
+    /// Rows of the file.
+    row_count: u64,
     /// Rows behind which the next ones begin.
     position: u64,
     reader: Option<ParquetRecordBatchReader>,
@@ -112,7 +148,16 @@ impl Reader {
         let metadata = load(&file)?;
         let mut roots: Vec<usize> = match_columns(schema, metadata.schema())?.into_iter().flatten().collect();
         roots.sort_unstable();
-        Ok(Self { file, metadata, schema: SchemaRef::clone(schema), roots, position: 0, reader: None, rest: None })
+        Ok(Self {
+            row_count: row_count(metadata.metadata())?,
+            file,
+            metadata,
+            schema: SchemaRef::clone(schema),
+            roots,
+            position: 0,
+            reader: None,
+            rest: None,
+        })
     }
 
     /// A reader that begins at the position, with the row groups before it left out.
@@ -120,8 +165,7 @@ impl Reader {
         let mut before = self.position;
         let mut groups = Vec::new();
         for (i, group) in self.metadata.metadata().row_groups().iter().enumerate() {
-            let count = u64::try_from(group.num_rows())
-                .map_err(|_| Error::data(CORRUPT, "a row group says that it has a negative number of rows"))?;
+            let count = group.num_rows().unsigned_abs();
             if groups.is_empty() && before >= count {
                 before -= count;
             } else {
@@ -145,9 +189,7 @@ impl Reader {
             self.reader = Some(self.start(rows)?);
         }
         let Some(batch) = self.reader.as_mut().and_then(Iterator::next) else { return Ok(None) };
-        let batch = batch.map_err(|e| {
-            Error::data(CORRUPT, "the Parquet file cannot be read").because(e).hint("write the file anew")
-        })?;
+        let batch = batch.map_err(corrupt)?;
         select(&batch, &self.schema).map(Some)
     }
 }
@@ -159,6 +201,13 @@ impl FileReader for Reader {
             Some(batch) => batch,
             None => match guard(CORRUPT, || self.read(rows))? {
                 Some(batch) => batch,
+                None if self.position < self.row_count => {
+                    return Err(Error::data(
+                        CORRUPT,
+                        format!("the Parquet file ends after {} of {} rows", self.position, self.row_count),
+                    )
+                    .hint("write the file anew"));
+                }
                 None => return Ok(None),
             },
         };

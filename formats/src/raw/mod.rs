@@ -241,7 +241,10 @@ impl RecordEncoder for Encoder {
         }
         let start = out.len();
         match view {
-            View::Binary(a) => return Ok(out.extend_from_slice(a.value(row))),
+            View::Binary(a) => {
+                out.extend_from_slice(a.value(row));
+                return Ok(());
+            }
             View::Text(a) => return encode_text(a.value(row), options.charset, out),
             View::Boolean(a) => out.push(u8::from(a.value(row))),
             View::TinyInt(a) => out.extend_from_slice(&a.value(row).to_be_bytes()),
