@@ -1,6 +1,7 @@
 //! GROUP BY and DISTINCT: per window where the groups are windows of an append-only input, else always up to date.
 
 use super::Lowerer;
+use super::bound_aggregate::bind;
 use super::flow::{Flow, FlowColumn, Physical, Role, column_index, not_there, physical, references};
 use super::graph_builder::OperatorNode;
 use super::window::{spec_of, to_wall};
@@ -136,6 +137,7 @@ fn place_call(arrangement: &mut Arrangement, expr: &Expr, field: &FieldRef, inpu
             .hint("leave it out; values come in the order of arrival"));
     }
     let constant = |e: &Expr| matches!(e, Expr::Literal(value, _) if !value.is_null());
+    let mut others = Vec::new();
     let function = match func.name() {
         "count" if !distinct && args.iter().all(constant) => AggregateFunction::CountStar,
         "count" => AggregateFunction::Count,
@@ -145,8 +147,13 @@ fn place_call(arrangement: &mut Arrangement, expr: &Expr, field: &FieldRef, inpu
         "max" => AggregateFunction::Max,
         "first_value" => AggregateFunction::FirstValue,
         "last_value" => AggregateFunction::LastValue,
-        _ => AggregateFunction::Other(Arc::clone(func)),
+        _ => {
+            let (bound, rest) = bind(func, args);
+            others = rest;
+            AggregateFunction::Other(bound)
+        }
     };
+    let args = if matches!(function, AggregateFunction::Other(_)) { &others } else { args };
     let mut place = |e: &Expr| -> Result<usize> {
         let expr = physical(e, input)?;
         let data_type = expr.data_type(input.as_arrow()).map_err(crate::plan::outward)?;
@@ -171,7 +178,11 @@ fn calls_text(calls: &[AggregateCall]) -> String {
     let texts: Vec<String> = calls
         .iter()
         .map(|c| {
-            let function = c.function.name();
+            // The literals of a bound function are part of it.
+            let function = match &c.function {
+                AggregateFunction::Other(function) => format!("{function:?}"),
+                other => other.name().to_string(),
+            };
             format!("{function}({:?} {:?} {}) {}", c.arguments, c.filter, c.distinct, c.result.data_type())
         })
         .collect();
@@ -179,7 +190,7 @@ fn calls_text(calls: &[AggregateCall]) -> String {
 }
 
 /// Groups that are columns of one window.
-struct GroupWindow {
+pub(super) struct GroupWindow {
     shape: WindowShape,
     start: Option<usize>,
     end: Option<usize>,
@@ -193,7 +204,7 @@ impl GroupWindow {
 }
 
 /// The window that the groups name, when rows of a window can be told apart by it and never come back.
-fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow> {
+pub(super) fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow> {
     if !flow.append_only {
         return None;
     }
@@ -225,7 +236,7 @@ fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow> {
     told.then_some(window)
 }
 
-fn by_window(
+pub(super) fn by_window(
     lowerer: &mut Lowerer,
     flow: Flow,
     groups: Vec<Physical>,
@@ -346,7 +357,7 @@ fn by_window(
         }
         columns.push(FlowColumn { expr, field: Arc::clone(field), role });
     }
-    Ok(Flow { columns, ..raw })
+    Ok(Flow { columns, whole_windows: true, ..raw })
 }
 
 /// Arguments and filter of an aggregate.

@@ -38,6 +38,11 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// Whether the column is part of a window.
+    pub(crate) fn is_window(self) -> bool {
+        matches!(self, Role::WindowStart(_) | Role::WindowEnd(_) | Role::WindowTime(_))
+    }
+
     /// Whether the edge's watermark speaks about the column.
     pub(crate) fn is_event_time(self) -> bool {
         matches!(self, Role::Rowtime | Role::WindowTime(_))
@@ -87,6 +92,8 @@ pub(crate) struct Flow {
     pub(crate) key: Option<Vec<usize>>,
     /// Whether the rows end by themselves.
     pub(crate) bounded: bool,
+    /// Whether all rows of a window come in one epoch, when it is closed.
+    pub(crate) whole_windows: bool,
 }
 
 impl Flow {
@@ -102,7 +109,7 @@ impl Flow {
                 role: roles.get(i).copied().unwrap_or(Role::Plain),
             })
             .collect();
-        Self { node, base, window: None, filter: None, columns, append_only, key: None, bounded }
+        Self { node, base, window: None, filter: None, columns, append_only, key: None, bounded, whole_windows: false }
     }
 
     /// Schema of the columns, all of which may be NULL: what NOT NULL promises is checked at the ends only.

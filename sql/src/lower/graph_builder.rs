@@ -139,6 +139,7 @@ impl GraphBuilder {
         let base = Arc::clone(&self.graph.node(node).schema);
         let mut settled = Flow::of_node(node, base, &flow.roles(), flow.append_only, flow.bounded);
         settled.key = flow.key;
+        settled.whole_windows = flow.whole_windows;
         Ok(settled)
     }
 }

@@ -7,6 +7,7 @@ mod flow;
 mod graph_builder;
 
 mod aggregate;
+mod bound_aggregate;
 mod calc;
 mod grouping_sets;
 mod interval;

@@ -101,5 +101,6 @@ fn fit(lowerer: &mut Lowerer, flow: Flow, schema: &SchemaRef) -> Result<Flow> {
     });
     let mut end = Flow::of_node(node, Arc::clone(schema), &flow.roles(), flow.append_only, flow.bounded);
     end.key = flow.key;
+    end.whole_windows = flow.whole_windows;
     Ok(end)
 }

@@ -189,6 +189,14 @@ pub(super) fn keep_ranks(
     let width = flow.columns.len();
     let roles = flow.roles();
     let (append_only, bounded) = (flow.append_only, flow.bounded);
+    // Rows of a window that come all at once are ranked once and for good.
+    let is_window = |k: &Physical| {
+        matches!(
+            column_index(k).map(|i| roles[i]),
+            Some(Role::WindowStart(_) | Role::WindowEnd(_) | Role::WindowTime(_))
+        )
+    };
+    let for_good = append_only && flow.whole_windows && partition.iter().any(is_window);
     let names = flow.schema();
     let mut exprs: Vec<Physical> = (0..width).map(|i| super::flow::column(&names, i)).collect();
     let mut fields: Vec<FieldRef> = flow.columns.iter().map(|c| Arc::clone(&c.field)).collect();
@@ -216,7 +224,7 @@ pub(super) fn keep_ranks(
     let is_time = time_role.is_event_time() || time_role == Role::Proctime;
     let one = ranks.from == 1 && ranks.to == 1;
     let shows_rank = ranks.rank.is_some() && ranks.from != ranks.to;
-    let mut flow = if one && is_time && append_only && !keys.is_empty() {
+    let mut flow = if one && is_time && append_only && !keys.is_empty() && !for_good {
         let keep = if order[0].ascending { Keep::First } else { Keep::Last };
         let by_arrival = time_role == Role::Proctime;
         let stays = by_arrival && keep == Keep::First;
@@ -239,7 +247,7 @@ pub(super) fn keep_ranks(
         });
         Flow::of_node(node, schema, &roles, stays, bounded)
     } else {
-        let stays = append_only && order.is_empty() && ranks.from == 1 && !shows_rank;
+        let stays = for_good || (append_only && order.is_empty() && ranks.from == 1 && !shows_rank);
         let factory = TopN::new(TopNConfig {
             input: Arc::clone(&below.base),
             keys: keys.clone(),
@@ -259,7 +267,9 @@ pub(super) fn keep_ranks(
             schema: Arc::clone(&schema),
             append_only: stays,
         });
-        Flow::of_node(node, schema, &[], stays, bounded)
+        let mut kept = Flow::of_node(node, schema, if for_good { &roles } else { &[] }, stays, bounded);
+        kept.whole_windows = for_good;
+        kept
     };
     let node_width = below.columns.len();
     let mut columns: Vec<FlowColumn> = flow.columns[..width].to_vec();

@@ -47,7 +47,17 @@ impl VisitorMut for Preparation {
         }
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        narrow_distinct_from(expr);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Function(function) = expr
+            && function.name.to_string().eq_ignore_ascii_case("GROUPING_ID")
+        {
+            function.name = ObjectName::from(vec![Ident::new("GROUPING")]);
+        }
         match group_window(expr) {
             Ok(Some(new)) => *expr = new,
             Ok(None) => {}
@@ -55,6 +65,31 @@ impl VisitorMut for Preparation {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `a IS DISTINCT FROM b AND c`: sqlparser takes all of `b AND c` for the right side, SQL only `b`.
+fn narrow_distinct_from(expr: &mut Expr) {
+    let (left, right, negated) = match expr {
+        Expr::IsDistinctFrom(left, right) => (left, right, false),
+        Expr::IsNotDistinctFrom(left, right) => (left, right, true),
+        _ => return,
+    };
+    let is_logic =
+        |e: &Expr| matches!(e, Expr::BinaryOp { op: ast::BinaryOperator::And | ast::BinaryOperator::Or, .. });
+    if !is_logic(right) {
+        return;
+    }
+    let nothing = || Expr::Identifier(Ident::new(""));
+    let left = std::mem::replace(left.as_mut(), nothing());
+    let mut whole = std::mem::replace(right.as_mut(), nothing());
+    let mut first = &mut whole;
+    while let Expr::BinaryOp { left, op: ast::BinaryOperator::And | ast::BinaryOperator::Or, .. } = first {
+        first = left;
+    }
+    let own = Box::new(std::mem::replace(first, nothing()));
+    *first =
+        if negated { Expr::IsNotDistinctFrom(Box::new(left), own) } else { Expr::IsDistinctFrom(Box::new(left), own) };
+    *expr = whole;
 }
 
 /// Relations that the planner has no place for.
