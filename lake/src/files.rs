@@ -1,5 +1,6 @@
 //! Reads manifest lists and manifests: which files make up a snapshot.
 
+use crate::avro_header;
 use crate::error::Explain;
 use crate::io::LakeIo;
 use crate::metadata::INLINE_MANIFESTS;
@@ -99,14 +100,14 @@ fn inline_manifests(io: &LakeIo, inline: &str, snapshot: &Snapshot) -> Result<Ve
 }
 
 /// Reads a manifest; entries inherit what the manifest list says.
-pub fn read_manifest(io: &LakeIo, file: &ManifestFile) -> Result<ReadManifest> {
+pub fn read_manifest(io: &LakeIo, metadata: &TableMetadata, file: &ManifestFile) -> Result<ReadManifest> {
     if file.key_metadata.is_some() {
         return Err(Error::unsupported("lake.encrypted", "the table is encrypted")
             .hint("decrypt it with the writer that encrypted it"));
     }
     let bytes = io.read(&file.manifest_path)?;
     let what = format!("manifest \"{}\"", file.manifest_path);
-    let (entries, about) = Manifest::parse_avro(&bytes).explain(&what)?.into_parts();
+    let (entries, about) = parse(&bytes, metadata, file).explain(&what)?.into_parts();
     // In v3 the rows of added files without an id of their own follow each other.
     let mut next_row = file.first_row_id;
     let mut read = Vec::with_capacity(entries.len());
@@ -145,6 +146,31 @@ pub fn read_manifest(io: &LakeIo, file: &ManifestFile) -> Result<ReadManifest> {
     Ok(ReadManifest { file: file.clone(), schema: Arc::clone(about.schema()), entries: read })
 }
 
+fn parse(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> iceberg::Result<Manifest> {
+    match Manifest::parse_avro(bytes) {
+        Ok(manifest) => Ok(manifest),
+        // Some writers leave out what the table's metadata says as well.
+        Err(e) => match complete(bytes, metadata, file).map(|bytes| Manifest::parse_avro(&bytes)) {
+            Some(completed) => completed,
+            None => Err(e),
+        },
+    }
+}
+
+fn complete(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> Option<Vec<u8>> {
+    let schema = metadata.current_schema();
+    let spec = metadata.partition_spec_by_id(file.partition_spec_id)?;
+    let pairs = [
+        ("schema", serde_json::to_string(schema.as_ref()).ok()?),
+        ("schema-id", schema.schema_id().to_string()),
+        ("partition-spec", serde_json::to_string(spec.fields()).ok()?),
+        ("partition-spec-id", spec.spec_id().to_string()),
+        ("format-version", (metadata.format_version() as u8).to_string()),
+        ("content", file.content.to_string()),
+    ];
+    avro_header::with_pairs(bytes, &pairs)
+}
+
 fn with_first_row(file: &DataFile, first_row: i64, spec_id: i32) -> Result<DataFile> {
     let mut builder = DataFileBuilder::default();
     builder
@@ -175,7 +201,7 @@ pub fn live_files(io: &LakeIo, metadata: &TableMetadata, snapshot: &Snapshot) ->
     let mut files = Vec::new();
     for manifest in manifests(io, metadata, snapshot)? {
         if manifest.has_added_files() || manifest.has_existing_files() {
-            files.extend(read_manifest(io, &manifest)?.entries.into_iter().filter(FileEntry::is_live));
+            files.extend(read_manifest(io, metadata, &manifest)?.entries.into_iter().filter(FileEntry::is_live));
         }
     }
     files.sort_by(|a, b| (a.file_sequence, a.file.file_path()).cmp(&(b.file_sequence, b.file.file_path())));

@@ -10,6 +10,7 @@
 //!
 //! Must never know: the server, pgwire, the terminal.
 
+mod avro_header;
 pub mod catalog;
 pub mod commit;
 mod error;

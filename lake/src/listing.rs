@@ -3,8 +3,12 @@
 use crate::commit::identity;
 use crate::files;
 use crate::table::LakeTable;
+use arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+};
 use freshet_types::Result;
 use iceberg::spec::{DataContentType, SnapshotRef, TableMetadata};
+use std::sync::Arc;
 
 /// The snapshots that were current, each with the time from which on, oldest first.
 pub fn history(metadata: &TableMetadata) -> Vec<(i64, SnapshotRef)> {
@@ -129,4 +133,44 @@ pub fn files(table: &LakeTable) -> Result<Vec<FileLine>> {
             }
         })
         .collect())
+}
+
+/// The lines of [`snapshots`] as rows.
+pub fn snapshot_rows(lines: &[SnapshotLine]) -> RecordBatch {
+    let numbers =
+        |of: fn(&SnapshotLine) -> Option<u64>| Arc::new(lines.iter().map(of).collect::<UInt64Array>()) as ArrayRef;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("snapshot_id", Arc::new(lines.iter().map(|l| Some(l.snapshot_id)).collect::<Int64Array>())),
+        ("parent_id", Arc::new(lines.iter().map(|l| l.parent_id).collect::<Int64Array>())),
+        (
+            "committed_at",
+            Arc::new(
+                TimestampMillisecondArray::from_iter_values(lines.iter().map(|l| l.timestamp_ms)).with_timezone("UTC"),
+            ),
+        ),
+        ("operation", Arc::new(StringArray::from_iter_values(lines.iter().map(|l| &l.operation)))),
+        ("job_id", Arc::new(lines.iter().map(|l| l.job_id.as_deref()).collect::<StringArray>())),
+        ("checkpoint_id", numbers(|l| l.checkpoint_id)),
+        ("added_records", numbers(|l| l.added_records)),
+        ("total_records", numbers(|l| l.total_records)),
+        ("total_data_files", numbers(|l| l.total_data_files)),
+        ("is_current", Arc::new(lines.iter().map(|l| Some(l.is_current)).collect::<BooleanArray>())),
+    ];
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
+}
+
+/// The lines of [`files`] as rows.
+pub fn file_rows(lines: &[FileLine]) -> RecordBatch {
+    let texts = |of: fn(&FileLine) -> &str| Arc::new(StringArray::from_iter_values(lines.iter().map(of))) as ArrayRef;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("path", texts(|l| &l.path)),
+        ("content", texts(|l| l.content)),
+        ("format", texts(|l| &l.format)),
+        ("partition", texts(|l| &l.partition)),
+        ("rows", Arc::new(UInt64Array::from_iter_values(lines.iter().map(|l| l.rows)))),
+        ("size_bytes", Arc::new(UInt64Array::from_iter_values(lines.iter().map(|l| l.size)))),
+        ("sequence", Arc::new(Int64Array::from_iter_values(lines.iter().map(|l| l.sequence)))),
+        ("snapshot_id", Arc::new(Int64Array::from_iter_values(lines.iter().map(|l| l.snapshot_id)))),
+    ];
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
 }

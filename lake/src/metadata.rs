@@ -49,6 +49,7 @@ pub fn parse(bytes: &[u8], location: &str) -> Result<TableMetadata> {
         .map_err(|e| Error::data("lake.metadata", format!("table metadata is not JSON: {e}")).at("file", location))?;
     check(&json, location)?;
     inline_manifests(&mut json);
+    first_row_id(&mut json);
     serde_json::from_value(json).map_err(|e| {
         Error::data("lake.metadata", format!("table metadata cannot be understood: {e}")).at("file", location)
     })
@@ -66,6 +67,8 @@ fn check(json: &Value, location: &str) -> Result<()> {
     let required: Vec<&str> = match version {
         1 => vec!["location", "last-updated-ms", "last-column-id"],
         2 => SHARED.to_vec(),
+        // A table without a snapshot has given no row an id yet.
+        3 if is_empty(fields) => SHARED.to_vec(),
         3 => SHARED.iter().copied().chain(["next-row-id"]).collect(),
         _ => {
             return Err(Error::unsupported(
@@ -76,6 +79,8 @@ fn check(json: &Value, location: &str) -> Result<()> {
             .hint("this version reads format versions 1, 2 and 3"));
         }
     };
+    // Schemas first: without them nothing else means anything.
+    check_schemas(fields, version, location)?;
     for field in required {
         if fields.get(field).is_none_or(Value::is_null) {
             return Err(wrong(location, field, "is missing"));
@@ -86,7 +91,6 @@ fn check(json: &Value, location: &str) -> Result<()> {
             return Err(wrong(location, field, "is not a whole number"));
         }
     }
-    check_schemas(fields, version, location)?;
     if version == 1 {
         if fields.get("partition-spec").is_none() && fields.get("partition-specs").is_none() {
             return Err(wrong(location, "partition-spec", "is missing"));
@@ -99,6 +103,10 @@ fn check(json: &Value, location: &str) -> Result<()> {
         known_id(fields, "current-snapshot-id", "snapshots", "snapshot-id", location)?;
     }
     Ok(())
+}
+
+fn is_empty(fields: &serde_json::Map<String, Value>) -> bool {
+    fields.get("snapshots").and_then(Value::as_array).is_none_or(Vec::is_empty)
 }
 
 fn check_schemas(fields: &serde_json::Map<String, Value>, version: u64, location: &str) -> Result<()> {
@@ -125,6 +133,9 @@ fn check_schemas(fields: &serde_json::Map<String, Value>, version: u64, location
             }
         }
     }
+    if version == 1 && !fields.contains_key("current-schema-id") && !fields.contains_key("schema") {
+        return Err(wrong(location, "schema", "is missing, and no \"current-schema-id\" takes its place"));
+    }
     if fields.contains_key("schemas") && fields.contains_key("current-schema-id") {
         known_id(fields, "current-schema-id", "schemas", "schema-id", location)?;
     }
@@ -143,6 +154,13 @@ fn known_id(fields: &serde_json::Map<String, Value>, field: &str, list: &str, ke
         return Ok(());
     }
     Err(wrong(location, field, &format!("is {id}, which is not in \"{list}\"")))
+}
+
+/// Puts in what an empty table of format version 3 need not say.
+fn first_row_id(json: &mut Value) {
+    if let Some(fields) = json.as_object_mut().filter(|f| f.get("format-version").and_then(Value::as_u64) == Some(3)) {
+        fields.entry("next-row-id").or_insert_with(|| 0.into());
+    }
 }
 
 /// The first writers of format version 1 listed manifests in the snapshot itself.

@@ -3,10 +3,12 @@
 use crate::commit::identity::{self, CHECKPOINT_ID, JOB_ID, OFFSETS, PREVIOUS_CHECKPOINT_ID};
 use crate::files::{self, ReadManifest};
 use crate::table::LakeTable;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use freshet_types::Result;
 use iceberg::spec::{DataContentType, ManifestStatus, Snapshot, SnapshotRef};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +31,21 @@ impl VerifyReport {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The report as rows of `check` and `finding`: counts first, then one row for each problem.
+    pub fn rows(&self) -> RecordBatch {
+        let mut lines = vec![
+            ("snapshots", self.snapshots.to_string()),
+            ("manifests", self.manifests.to_string()),
+            ("files", self.files.to_string()),
+            ("rows", self.rows.to_string()),
+            ("bytes", self.bytes.to_string()),
+        ];
+        lines.extend(self.problems.iter().map(|p| ("problem", p.clone())));
+        let checks: ArrayRef = Arc::new(StringArray::from_iter_values(lines.iter().map(|l| l.0)));
+        let findings: ArrayRef = Arc::new(StringArray::from_iter_values(lines.iter().map(|l| &l.1)));
+        RecordBatch::try_from_iter([("check", checks), ("finding", findings)]).expect("columns of one length")
     }
 }
 
@@ -104,7 +121,7 @@ impl Check<'_> {
         for manifest in manifests {
             let path = manifest.manifest_path.clone();
             if !self.manifests.contains_key(&path) {
-                let read = match files::read_manifest(io, &manifest) {
+                let read = match files::read_manifest(io, metadata, &manifest) {
                     Ok(read) => Some(read),
                     Err(e) if e.is_retryable() => return Err(e),
                     Err(e) => {

@@ -208,7 +208,7 @@ impl Builder<'_> {
                 carried.push(manifest);
                 continue;
             }
-            let read = files::read_manifest(self.io, &manifest)?;
+            let read = files::read_manifest(self.io, self.metadata, &manifest)?;
             let goes = |e: &FileEntry| e.is_live() && change.removed.contains(e.file.file_path());
             if !read.entries.iter().any(goes) {
                 carried.push(manifest);
@@ -258,7 +258,8 @@ impl Builder<'_> {
         let (merged, mut kept): (Vec<_>, Vec<_>) = manifests.into_iter().partition(|m| self.class(m) == Some(full));
         let mut writer = self.writer(ManifestContentType::Data, full.0, self.metadata.current_schema())?;
         for manifest in &merged {
-            for entry in files::read_manifest(self.io, manifest)?.entries.iter().filter(|e| e.is_live()) {
+            for entry in files::read_manifest(self.io, self.metadata, manifest)?.entries.iter().filter(|e| e.is_live())
+            {
                 add_existing(&mut writer, entry).explain("manifest")?;
             }
         }

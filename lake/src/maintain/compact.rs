@@ -173,7 +173,7 @@ fn delete_files(table: &LakeTable) -> Result<BTreeSet<String>> {
     let mut paths = BTreeSet::new();
     for manifest in files::manifests(io, table.metadata(), snapshot)? {
         if manifest.content == ManifestContentType::Deletes {
-            let entries = files::read_manifest(io, &manifest)?.entries;
+            let entries = files::read_manifest(io, table.metadata(), &manifest)?.entries;
             let live = entries.iter().filter(|e| e.is_live() && e.file.content_type() != DataContentType::Data);
             paths.extend(live.map(|e| e.file.file_path().to_string()));
         }

@@ -118,7 +118,7 @@ pub(super) fn reachable(table: &LakeTable, snapshots: Option<&[i64]>) -> Result<
                 continue;
             }
             // A file that a snapshot removed still belongs to those before it, which list it as live themselves.
-            for entry in files::read_manifest(io, &manifest)?.entries.iter().filter(|e| e.is_live()) {
+            for entry in files::read_manifest(io, metadata, &manifest)?.entries.iter().filter(|e| e.is_live()) {
                 found.insert(io.normal(entry.file.file_path()), entry.file.file_size_in_bytes());
             }
         }

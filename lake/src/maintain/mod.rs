@@ -3,6 +3,7 @@
 pub mod compact;
 mod expire;
 mod orphans;
+pub(crate) mod trim;
 
 use crate::table::LakeTable;
 use freshet_types::{OptionSpec, Options, Result};
@@ -33,6 +34,12 @@ pub struct ChoreReport {
     pub bytes_removed: u64,
     /// Snapshots that were forgotten.
     pub snapshots_removed: usize,
+}
+
+/// All files of all snapshots, with their sizes.
+#[cfg(test)]
+pub(crate) fn reachable(table: &LakeTable) -> Result<std::collections::BTreeMap<String, u64>> {
+    expire::reachable(table, None)
 }
 
 /// Every chore, in the order in which they should run.

@@ -115,6 +115,12 @@ fn has_id(field: &Field) -> bool {
 fn expression(column: &ShapeColumn, file: &Schema, ids: &Ids<'_>) -> Result<Arc<dyn PhysicalExpr>> {
     let target = &column.arrow;
     let Some(index) = ids.find(file.fields(), &column.field) else {
+        if column.field.required && column.field.initial_default.is_none() {
+            return Err(external(freshet_types::Error::data(
+                "lake.missing_column",
+                format!("column \"{}\" is NOT NULL, but a data file does not have it", column.field.name),
+            )));
+        }
         let value = match (&*column.field.field_type, target.data_type()) {
             // A struct that a file lacks is NULL, whatever defaults its fields have.
             (Type::Primitive(_), _) => column.default().map_err(external)?,

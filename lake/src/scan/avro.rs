@@ -147,21 +147,7 @@ fn read(
 
 /// The Avro schema in a file's header, as JSON.
 fn file_schema(bytes: &[u8]) -> Option<Value> {
-    let at = bytes.windows(11).position(|w| w == b"avro.schema")? + 11;
-    let (length, rest) = zigzag(&bytes[at..])?;
-    serde_json::from_slice(rest.get(..usize::try_from(length).ok()?)?).ok()
-}
-
-fn zigzag(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let (mut value, mut shift) = (0_u64, 0);
-    for (i, byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some((((value >> 1) as i64) ^ -((value & 1) as i64), &bytes[i + 1..]));
-        }
-        shift += 7;
-    }
-    None
+    serde_json::from_slice(crate::avro_header::value(bytes, "avro.schema")?).ok()
 }
 
 /// Gives fields the ids that the Avro schema carries as attributes.

@@ -94,13 +94,13 @@ pub(crate) fn tasks_of(
         .partition(|m| m.content == ManifestContentType::Data);
     let mut entries = Vec::new();
     for manifest in pruner.manifests(data) {
-        entries.extend(files::read_manifest(io, &manifest)?.entries.into_iter().filter(FileEntry::is_live));
+        entries.extend(files::read_manifest(io, metadata, &manifest)?.entries.into_iter().filter(FileEntry::is_live));
     }
     let mut entries = pruner.files(entries);
     entries.sort_by(|a, b| (a.file_sequence, a.file.file_path()).cmp(&(b.file_sequence, b.file.file_path())));
     let (mut positions, mut equality) = (Vec::new(), Vec::new());
     for manifest in deletes {
-        for entry in files::read_manifest(io, &manifest)?.entries.into_iter().filter(FileEntry::is_live) {
+        for entry in files::read_manifest(io, metadata, &manifest)?.entries.into_iter().filter(FileEntry::is_live) {
             match entry.file.content_type() {
                 DataContentType::PositionDeletes => positions.push(entry),
                 DataContentType::EqualityDeletes => equality.push(entry),
@@ -341,7 +341,9 @@ fn parquet(
 fn partitioned_file(io: &LakeIo, shape: &Shape, schema: &SchemaRef, task: &ReadTask) -> Result<PartitionedFile> {
     let (storage, path) = io.place(task.entry.file.file_path())?;
     let location = storage.object_path(&path)?;
-    let size = task.entry.file.file_size_in_bytes();
+    // The footer stands at the end: a manifest that is wrong about it is put right where a look costs next to nothing.
+    let actual = if storage.is_local() { storage.stat(&path)?.map(|e| e.size) } else { None };
+    let size = actual.unwrap_or_else(|| task.entry.file.file_size_in_bytes());
     let meta = ObjectMeta {
         location: location.clone(),
         last_modified: chrono::DateTime::UNIX_EPOCH,

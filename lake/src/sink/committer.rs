@@ -7,10 +7,13 @@ use super::writer::attempt_folder;
 use crate::commit::identity::{self, CHECKPOINT_ID, JOB_ID, OFFSETS, PREVIOUS_CHECKPOINT_ID, WATERMARK};
 use crate::commit::{AddedFile, TableChange, commit};
 use crate::files;
+use crate::maintain::trim;
 use crate::table::LakeTable;
 use freshet_connector_api::{Commit, SinkCommitter, WriterContext};
 use freshet_types::{CheckpointId, Error, Result, Watermark};
+use iceberg::spec::SnapshotRef;
 use std::collections::{BTreeMap, HashSet};
+use std::thread::JoinHandle;
 use uuid::Uuid;
 
 /// Offsets longer than this stand in the checkpoint only: each snapshot would carry them for as long as it lives.
@@ -24,6 +27,7 @@ pub(super) struct LakeCommitter {
     attempt: u64,
     job: String,
     roller: Roller,
+    sweeping: Option<JoinHandle<()>>,
 }
 
 impl LakeCommitter {
@@ -34,6 +38,7 @@ impl LakeCommitter {
             properties: properties.clone(),
             attempt: context.attempt,
             job: context.job_id.clone(),
+            sweeping: None,
             roller: Roller::new(properties, attempt_folder(properties, &context.job_id, context.attempt)),
         }
     }
@@ -49,6 +54,8 @@ impl LakeCommitter {
     fn commit_files(&mut self, checkpoint: &Commit) -> Result<Vec<AddedFile>> {
         let tokens = checkpoint.tokens.iter().map(|t| Token::decode(t)).collect::<Result<Vec<_>>>()?;
         let mut added = Vec::new();
+        let mut expired = Vec::new();
+        let mut before = self.table.clone();
         let table = commit(&self.table, &mut |table| {
             self.same_table(table)?;
             let mut files = Vec::new();
@@ -62,16 +69,41 @@ impl LakeCommitter {
                 return Ok(None);
             }
             added = files.clone();
-            let before = identity::held(table.metadata(), &checkpoint.job_id).map_or(0, |held| held.checkpoint.0);
+            expired = trim::superfluous(table.metadata(), table.clock().now_ms());
+            before = table.clone();
+            let previous = identity::held(table.metadata(), &checkpoint.job_id).map_or(0, |held| held.checkpoint.0);
             Ok(Some(TableChange {
+                expired: expired.iter().map(|s| s.snapshot_id()).collect(),
                 added: files,
-                summary: summary(checkpoint, CheckpointId(before)),
+                summary: summary(checkpoint, CheckpointId(previous)),
                 set_properties: identity::properties(&checkpoint.job_id, checkpoint.checkpoint, &digest),
                 ..TableChange::default()
             }))
         })?;
         self.table = table;
+        if !expired.is_empty() {
+            self.delete_behind(before, expired);
+        }
         Ok(added)
+    }
+
+    /// Deletes what forgotten snapshots leave behind, beside the job; what fails is left to the chore `orphans`.
+    fn delete_behind(&mut self, before: LakeTable, expired: Vec<SnapshotRef>) {
+        self.wait_for_sweeping();
+        let work = move || match trim::delete_unreachable(&before, &expired) {
+            Ok(count) => tracing::debug!(table = before.full_name(), count, "deleted files of old snapshots"),
+            Err(e) => tracing::warn!(table = before.full_name(), error = %e, "files of old snapshots stay"),
+        };
+        match std::thread::Builder::new().name("freshet-lake-trim".into()).spawn(work) {
+            Ok(thread) => self.sweeping = Some(thread),
+            Err(e) => tracing::warn!(error = %e, "files of old snapshots stay: no thread"),
+        }
+    }
+
+    fn wait_for_sweeping(&mut self) {
+        if self.sweeping.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("deleting files of old snapshots panicked");
+        }
     }
 
     /// A job without a checkpoint begins anew: what the table says of an earlier life of it no longer counts.
@@ -107,7 +139,7 @@ impl LakeCommitter {
         for snapshot in metadata.snapshots() {
             for manifest in files::manifests(io, metadata, snapshot)? {
                 if read.insert(manifest.manifest_path.clone()) {
-                    let entries = files::read_manifest(io, &manifest)?.entries;
+                    let entries = files::read_manifest(io, metadata, &manifest)?.entries;
                     referenced.extend(entries.iter().map(|e| io.normal(e.file.file_path())));
                 }
             }
@@ -132,6 +164,12 @@ fn summary(checkpoint: &Commit, before: CheckpointId) -> BTreeMap<String, String
         summary.insert(WATERMARK.to_string(), checkpoint.watermark.0.to_string());
     }
     summary
+}
+
+impl Drop for LakeCommitter {
+    fn drop(&mut self) {
+        self.wait_for_sweeping();
+    }
 }
 
 impl SinkCommitter for LakeCommitter {
