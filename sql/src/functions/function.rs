@@ -379,7 +379,7 @@ fn element_type(given: &DataType) -> Option<&DataType> {
 
 fn plain_list(given: &DataType) -> DataType {
     match given {
-        DataType::LargeList(item) | DataType::FixedSizeList(item, _) => DataType::List(item.clone()),
+        DataType::LargeList(item) | DataType::FixedSizeList(item, _) => DataType::List(std::sync::Arc::clone(item)),
         other => other.clone(),
     }
 }

@@ -88,7 +88,8 @@ impl ScalarUDFImpl for Scalar {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.function.coerce(types).map_err(to_datafusion)
+        // DataFusion would drown our error in its own words; it comes up again, as it is, with the type of the result.
+        Ok(self.function.coerce(types).unwrap_or_else(|_| types.to_vec()))
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
@@ -99,6 +100,8 @@ impl ScalarUDFImpl for Scalar {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        self.function.coerce(&types).map_err(to_datafusion)?;
         let arguments = arguments_of(args.arg_fields, args.scalar_arguments).map_err(to_datafusion)?;
         let sql_type = self.function.result_type(&arguments).map_err(to_datafusion)?;
         let field = field_of(self.name, sql_type, !self.function.never_null);

@@ -63,7 +63,7 @@ fn shielded(case: Case, schema: &DFSchema) -> Result<Expr> {
     }
     let Expr::Case(mut case) = case else { return Ok(case) };
     for (_, then) in &mut case.when_then_expr {
-        *then = Box::new(cast(std::mem::take(then.as_mut()), DataType::Int8));
+        **then = cast(std::mem::take(then.as_mut()), DataType::Int8);
     }
     case.else_expr = case.else_expr.map(|e| Box::new(cast(*e, DataType::Int8)));
     Ok(cast(Expr::Case(case), DataType::Boolean))

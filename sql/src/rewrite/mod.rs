@@ -128,3 +128,6 @@ fn rewrite_expression(
     })?;
     Ok(rewritten.data)
 }
+
+#[cfg(test)]
+mod tests;

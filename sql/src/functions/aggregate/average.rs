@@ -1,7 +1,7 @@
 //! AVG in the type of its argument: exact for whole numbers and decimals.
 
 use super::distinct::Distinct;
-use super::{average_type, numeric};
+use super::{average_type, numeric, one_number};
 use crate::functions::cast::{decimal_fits, divide_half_up};
 use crate::functions::to_datafusion;
 use arrow::array::*;
@@ -33,10 +33,11 @@ impl AggregateUDFImpl for Average {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        types.iter().map(|t| numeric("avg", t).map_err(to_datafusion)).collect()
+        Ok(types.iter().map(|t| numeric("avg", t).unwrap_or_else(|_| t.clone())).collect())
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let types = [one_number("avg", types).map_err(to_datafusion)?];
         Ok(average_type(&types[0]))
     }
 

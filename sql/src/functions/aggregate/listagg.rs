@@ -1,6 +1,7 @@
 //! LISTAGG: texts joined in the order of arrival.
 
 use super::distinct::Distinct;
+use crate::functions::to_datafusion;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -8,6 +9,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
+use freshet_types::Error;
 use std::sync::Arc;
 
 /// LISTAGG.
@@ -32,13 +34,15 @@ impl AggregateUDFImpl for ListAgg {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        if types.is_empty() || types.len() > 2 {
-            return plan_err!("call it as LISTAGG(x[, separator])");
-        }
         Ok(vec![DataType::Utf8; types.len()])
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        if types.is_empty() || types.len() > 2 {
+            let text = format!("function \"LISTAGG\" does not take {} arguments", types.len());
+            let error = Error::invalid("function.arguments", text).hint("call it as LISTAGG(x[, separator])");
+            return Err(to_datafusion(error));
+        }
         Ok(DataType::Utf8)
     }
 

@@ -119,6 +119,18 @@ fn numeric(name: &str, given: &DataType) -> Result<DataType> {
     })
 }
 
+/// The type of the one argument of a function of numbers.
+fn one_number(name: &str, types: &[DataType]) -> Result<DataType> {
+    match types {
+        [one] => numeric(name, one),
+        _ => Err(Error::invalid(
+            "function.arguments",
+            format!("function \"{}\" does not take {} arguments", name.to_uppercase(), types.len()),
+        )
+        .hint("give it one number")),
+    }
+}
+
 /// The type of AVG and the variances.
 fn average_type(argument: &DataType) -> DataType {
     match argument {

@@ -3,7 +3,7 @@
 //! Source: Welford's method; merging after Chan, Golub and LeVeque (1979).
 
 use super::distinct::Distinct;
-use super::{average_type, numeric};
+use super::{average_type, numeric, one_number};
 use crate::functions::cast::{CastOptions, OnFailure, cast_array};
 use crate::functions::to_datafusion;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
@@ -47,10 +47,11 @@ impl AggregateUDFImpl for Moment {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        types.iter().map(|t| numeric(self.name, t).map_err(to_datafusion)).collect()
+        Ok(types.iter().map(|t| numeric(self.name, t).unwrap_or_else(|_| t.clone())).collect())
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let types = [one_number(self.name, types).map_err(to_datafusion)?];
         Ok(average_type(&types[0]))
     }
 

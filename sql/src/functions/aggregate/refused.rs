@@ -35,8 +35,8 @@ impl AggregateUDFImpl for Refused {
         &self.signature
     }
 
-    fn coerce_types(&self, _: &[DataType]) -> Result<Vec<DataType>> {
-        self.refuse()
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

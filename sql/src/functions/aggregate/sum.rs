@@ -1,7 +1,7 @@
 //! SUM in the type of its argument.
 
 use super::distinct::Distinct;
-use super::numeric;
+use super::{numeric, one_number};
 use crate::functions::cast::decimal_fits;
 use crate::functions::to_datafusion;
 use arrow::array::*;
@@ -97,10 +97,11 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        types.iter().map(|t| numeric("sum", t).map_err(to_datafusion)).collect()
+        Ok(types.iter().map(|t| numeric("sum", t).unwrap_or_else(|_| t.clone())).collect())
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let types = [one_number("sum", types).map_err(to_datafusion)?];
         Ok(match &types[0] {
             DataType::Decimal128(_, s) => DataType::Decimal128(38, *s),
             other => other.clone(),

@@ -10,6 +10,7 @@ use arrow::row::{Row, RowConverter, Rows, SortField};
 use freshet_types::{Error, Result, SqlType};
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 const ONE: Arguments = Arguments::exactly(&[Arg::Array]);
 const TWO: Arguments = Arguments::exactly(&[Arg::ArrayOf, Arg::ArrayOf]);
@@ -216,12 +217,12 @@ impl Elements {
                 Some(list) if *list.data_type() == array_type => {
                     lists.push((list.clone(), column.constant, total));
                     total += list.values().len();
-                    parts.push(list.values().clone());
+                    parts.push(Arc::clone(list.values()));
                 }
                 _ => {
                     needle = Some((column.constant, total));
                     total += column.array.len();
-                    parts.push(column.array.clone());
+                    parts.push(Arc::clone(&column.array));
                 }
             }
         }
@@ -316,7 +317,7 @@ fn comparable(values: &ArrayRef) -> Result<Rows> {
 }
 
 fn array_sort(call: &Call<'_>) -> Result<ArrayRef> {
-    let values = as_list(&call.arguments[0].array)?.values().clone();
+    let values = Arc::clone(as_list(&call.arguments[0].array)?.values());
     let rows = comparable(&values)?;
     let flag = |i: usize| if i < call.count() { call.boolean(i).map(Some) } else { Ok(None) };
     let (ascending, nulls_first) = (flag(1)?, flag(2)?);
@@ -366,7 +367,7 @@ fn array_join(call: &Call<'_>) -> Result<ArrayRef> {
     let column = &call.arguments[0];
     let list = as_list(&column.array)?;
     let values = match list.values().data_type() {
-        DataType::Utf8 => list.values().clone(),
+        DataType::Utf8 => Arc::clone(list.values()),
         DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => {
             arrow::compute::cast(list.values(), &DataType::Utf8)?
         }

@@ -60,7 +60,7 @@ fn item(call: &Call<'_>) -> Result<ArrayRef> {
     let (column, key) = (&call.arguments[0], &call.arguments[1]);
     if let Some(map) = column.array.as_map_opt() {
         let wanted = if key.array.data_type() == map.keys().data_type() {
-            key.array.clone()
+            std::sync::Arc::clone(&key.array)
         } else {
             arrow::compute::cast(&key.array, map.keys().data_type())?
         };

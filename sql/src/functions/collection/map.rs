@@ -23,7 +23,7 @@ pub static FUNCTIONS: &[Function] = &[
             let (key, _) = parts(arguments)?;
             Ok(SqlType::Array(Box::new(SqlField::new("", key))))
         }),
-        |call| list_of(call, |map| map.keys().clone()),
+        |call| list_of(call, |map| Arc::clone(map.keys())),
     ),
     Function::new(
         "map_values",
@@ -31,7 +31,7 @@ pub static FUNCTIONS: &[Function] = &[
         ("MAP_VALUES(map)", "The values, as an array."),
         ONE,
         Returns::With(|arguments| Ok(SqlType::Array(Box::new(parts(arguments)?.1)))),
-        |call| list_of(call, |map| map.values().clone()),
+        |call| list_of(call, |map| Arc::clone(map.values())),
     ),
     Function::new(
         "map_entries",
@@ -89,7 +89,7 @@ fn map_entries(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let fields = fields.clone();
     list_of(call, move |map| {
-        let columns = vec![map.keys().clone(), map.values().clone()];
+        let columns = vec![Arc::clone(map.keys()), Arc::clone(map.values())];
         Arc::new(StructArray::new(fields.clone(), columns, None))
     })
 }

@@ -54,8 +54,10 @@ fn append(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Calls `f` with the bytes of a row.
-fn row_bytes<'a>(call: &'a Call<'_>) -> Result<Box<dyn Fn(usize) -> Option<&'a [u8]> + 'a>> {
+/// Answers with the bytes of a row.
+type RowBytes<'a> = Box<dyn Fn(usize) -> Option<&'a [u8]> + 'a>;
+
+fn row_bytes<'a>(call: &'a Call<'_>) -> Result<RowBytes<'a>> {
     if call.arguments[0].array.data_type() == &arrow::datatypes::DataType::Binary {
         let bytes = call.bytes(0)?;
         return Ok(Box::new(move |row| bytes.get(row)));

@@ -13,7 +13,7 @@ use freshet_types::{Error, Result, SqlType};
 const STRING: Returns = Returns::Is(SqlType0::String);
 
 fn pairs(arguments: &[Argument<'_>]) -> Result<SqlType> {
-    if arguments.len() % 2 == 0 {
+    if arguments.len().is_multiple_of(2) {
         return Err(Error::invalid("function.arguments", "JSON_OBJECT needs a value for each key")
             .hint("write JSON_OBJECT(KEY 'a' VALUE 1)"));
     }
@@ -70,7 +70,7 @@ fn append(call: &Call<'_>, i: usize, row: usize, out: &mut String) -> Result<()>
         out.push_str(if texts.is_null(at) { "null" } else { texts.value(at) });
         return Ok(());
     }
-    append_value(column.array.as_ref(), at, field, call.context.time_zone, out)
+    append_value(column.array.as_ref(), at, field, out)
 }
 
 /// Whether NULLs are written, from the word before the other arguments.
@@ -132,7 +132,7 @@ fn append_text(text: &str, out: &mut String) {
 }
 
 /// Appends a value as JSON.
-fn append_value(array: &dyn Array, at: usize, field: &Field, zone: Tz, out: &mut String) -> Result<()> {
+fn append_value(array: &dyn Array, at: usize, field: &Field, out: &mut String) -> Result<()> {
     if array.data_type() == &DataType::Null || array.is_null(at) {
         out.push_str("null");
         return Ok(());
@@ -165,7 +165,7 @@ fn append_value(array: &dyn Array, at: usize, field: &Field, zone: Tz, out: &mut
                 if i > 0 {
                     out.push(',');
                 }
-                append_value(values.as_ref(), i, item, zone, out)?;
+                append_value(values.as_ref(), i, item, out)?;
             }
             out.push(']');
         }
@@ -181,7 +181,7 @@ fn append_value(array: &dyn Array, at: usize, field: &Field, zone: Tz, out: &mut
                 ColumnText::new(&fields[0], &style).append(entries.column(0).as_ref(), i, &mut key)?;
                 append_text(&key, out);
                 out.push(':');
-                append_value(entries.column(1).as_ref(), i, &fields[1], zone, out)?;
+                append_value(entries.column(1).as_ref(), i, &fields[1], out)?;
             }
             out.push('}');
         }
@@ -194,7 +194,7 @@ fn append_value(array: &dyn Array, at: usize, field: &Field, zone: Tz, out: &mut
                 }
                 append_text(field.name(), out);
                 out.push(':');
-                append_value(parts.column(i).as_ref(), at, field, zone, out)?;
+                append_value(parts.column(i).as_ref(), at, field, out)?;
             }
             out.push('}');
         }

@@ -56,7 +56,6 @@ pub static FUNCTIONS: &[Function] = &[
 ];
 
 /// A generator from the seed at argument `seed`, else from the machine.
-#[expect(clippy::disallowed_methods, reason = "this is the door of SQL to chance")]
 fn generator(call: &Call<'_>, seed: usize) -> Result<StdRng> {
     if seed < call.count() && call.arguments[seed].constant && !call.arguments[seed].is_null(0) {
         let seed = call.long(seed)?.get(0).unwrap_or(0);

@@ -1,0 +1,123 @@
+//! Flink's typing in whole queries: each runs as a stream and as a batch, and both give these rows.
+
+use crate::testing::{Session, query};
+
+fn session(scope: &str) -> Session {
+    let mut session = Session::new(scope);
+    session.rows(
+        "t",
+        r#"{"k":1,"v":10,"s":"1","d":1.50,"f":0.5,"b":0,"ts":"2024-01-01T00:00:00","tiny":100}
+{"k":2,"v":20,"s":"2","d":2.25,"f":1.5,"b":4,"ts":"2024-01-02T00:00:00","tiny":100}
+{"k":2,"v":25,"s":"x","d":0.25,"f":2.5,"b":5,"ts":"2024-02-29T12:00:00","tiny":-3}
+{"k":3,"v":null,"s":null,"d":null,"f":null,"b":null,"ts":null,"tiny":null}"#,
+    );
+    session.run(
+        "CREATE TABLE t (k INT, v BIGINT, s STRING, d DECIMAL(10, 2), f DOUBLE, b INT, ts TIMESTAMP(3), tiny TINYINT)
+         WITH ('connector' = 'rows', 'data' = '$S.t')",
+    );
+    session
+}
+
+/// Queries and their rows, sorted and joined.
+const QUERIES: &[(&str, &str)] = &[
+    // Aggregates keep their types.
+    ("SELECT SUM(k), SUM(v), SUM(d), AVG(k), AVG(d) FROM t", "8,55,4.00,2,1.333333"),
+    ("SELECT AVG(v), AVG(f), SUM(f) FROM t", "18,1.5,4.5"),
+    ("SELECT SUM(tiny), AVG(tiny) FROM t", "-59,65"),
+    ("SELECT k, COUNT(*), COUNT(v), COUNT(*) + 1 FROM t GROUP BY k", "1,1,1,2|2,2,2,3|3,1,0,2"),
+    ("SELECT MIN(s), MAX(s), MAX(ts), MIN(d) FROM t", "1,x,2024-02-29 12:00:00.000,0.25"),
+    ("SELECT COUNT(DISTINCT k), SUM(DISTINCT k), AVG(DISTINCT k) FROM t", "3,6,2"),
+    ("SELECT SUM(v) FROM t WHERE k > 100", "NULL"),
+    ("SELECT COUNT(*) FILTER (WHERE v > 10), SUM(v) FILTER (WHERE k = 2) FROM t", "2,45"),
+    ("SELECT k + 1, SUM(v * 2) FROM t GROUP BY k + 1", "2,20|3,90|4,NULL"),
+    ("SELECT k, SUM(v) FROM t GROUP BY k HAVING SUM(v) > '20'", "2,45"),
+    ("SELECT VAR_POP(f), STDDEV_POP(tiny) FROM t", "0.6666666666666666,48"),
+    // What can fail stays behind the condition before it.
+    ("SELECT k FROM t WHERE b <> 0 AND v / b > 4", "2|2"),
+    ("SELECT k FROM t WHERE b = 0 OR v / b = 5", "1|2|2"),
+    ("SELECT CASE WHEN b = 0 THEN FALSE ELSE v / b > 4 END FROM t WHERE b IS NOT NULL", "FALSE|TRUE|TRUE"),
+    ("SELECT IF(b = 0, -1, v / b) FROM t", "-1|5|5|NULL"),
+    ("SELECT COALESCE(TRY_CAST(s AS INT), -1) FROM t", "-1|-1|1|2"),
+    ("SELECT k FROM t WHERE s <> 'x' AND CAST(s AS INT) = 2", "2"),
+    // Text and numbers, days and timestamps.
+    ("SELECT k FROM t WHERE s <> 'x' AND s = k", "1|2"),
+    ("SELECT k FROM t WHERE v = '20'", "2"),
+    ("SELECT k FROM t WHERE v IN ('10', 25)", "1|2"),
+    ("SELECT k FROM t WHERE ts >= '2024-01-02' AND ts < DATE '2024-02-01'", "2"),
+    ("SELECT k FROM t WHERE ts >= '2024-01-02 00:00:00' AND ts < DATE '2024-02-01'", "2"),
+    ("SELECT k FROM t WHERE ts BETWEEN TIMESTAMP '2024-01-01 00:00:00' AND '2024-01-02 00:00:00'", "1|2"),
+    ("SELECT k FROM t WHERE d = 1.5", "1"),
+    ("SELECT k FROM t WHERE d > 2", "2"),
+    ("SELECT k FROM t WHERE f > 1.5", "2"),
+    ("SELECT d * v, d / 4, d + k FROM t WHERE k = 1", "15.00,0.3750000000000,2.50"),
+    ("SELECT v % 7, v / 3, -v FROM t WHERE k = 2", "4,8,-25|6,6,-20"),
+    (
+        "SELECT ts + INTERVAL '1' DAY, ts - INTERVAL '1' SECOND FROM t WHERE k = 1",
+        "2024-01-02 00:00:00.000,2023-12-31 23:59:59.000",
+    ),
+    // Parts that must agree.
+    ("SELECT k FROM t WHERE k = 1 UNION ALL SELECT v FROM t WHERE k = 1 UNION ALL SELECT 2.5", "1.0|10.0|2.5"),
+    ("SELECT k FROM t UNION SELECT CAST(v AS INT) FROM t WHERE v IS NOT NULL", "10|1|20|25|2|3"),
+    ("SELECT * FROM (VALUES (1, 'a'), (2.5, NULL)) AS v(x, y)", "1.0,a|2.5,NULL"),
+    ("SELECT x + 1 FROM (VALUES (1), (CAST(3 AS BIGINT))) AS v(x)", "2|4"),
+    ("SELECT a.k FROM t a JOIN (SELECT CAST(k AS BIGINT) AS j FROM t) b ON a.k = b.j", "1|2|2|2|2|3"),
+    ("SELECT a.k, w.y FROM t a JOIN (VALUES ('1', 'one'), ('3', 'three')) AS w(x, y) ON a.k = w.x", "1,one|3,three"),
+    // Sub-queries.
+    ("SELECT k FROM t WHERE v IN (SELECT MAX(v) FROM t)", "2"),
+    ("SELECT k FROM t WHERE k IN (SELECT CAST(COUNT(*) AS BIGINT) - 2 FROM t)", "2|2"),
+    ("SELECT k FROM t WHERE k NOT IN (SELECT 2)", "1|3"),
+    ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.v > a.v)", "1|2"),
+    ("SELECT k FROM t WHERE v > (SELECT AVG(v) FROM t)", "2|2"),
+    ("SELECT x FROM (SELECT k, 1 AS x FROM t) o WHERE EXISTS (SELECT 1 FROM t i WHERE i.v / 10 = o.x)", "1|1|1|1"),
+    // Choices.
+    ("SELECT CASE WHEN k = 1 THEN k WHEN k = 2 THEN v ELSE d END FROM t", "1.00|20.00|25.00|NULL"),
+    ("SELECT GREATEST(k, v), CONCAT(s, '!'), NULLIF(k, 2) FROM t WHERE k < 3", "10,1!,1|20,2!,NULL|25,x!,NULL"),
+    ("SELECT s LIKE '_', s || k FROM t WHERE k = 1", "TRUE,11"),
+];
+
+#[test]
+fn queries_give_what_flink_gives() {
+    let session = session("rewrite");
+    let mut wrong = Vec::new();
+    for (sql, expected) in QUERIES {
+        let got = match session.compare(sql) {
+            Ok(rows) => rows.join("|"),
+            Err(difference) if *expected == "ERROR" && !difference.starts_with("in epochs") => "ERROR".to_string(),
+            Err(difference) => difference,
+        };
+        let sorted = |text: &str| {
+            let mut rows: Vec<String> = text.split('|').map(str::to_string).collect();
+            rows.sort();
+            rows
+        };
+        if sorted(&got) != sorted(expected) {
+            wrong.push(format!("{sql}\n  expected {expected}\n  got      {got}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), QUERIES.len(), wrong.join("\n"));
+}
+
+#[test]
+fn columns_have_the_types_of_flink() {
+    let session = session("rewrite_types");
+    for (sql, types) in [
+        ("SELECT COUNT(*), SUM(k), SUM(v), SUM(d), SUM(f) FROM t", "BIGINT, INT, BIGINT, DECIMAL(38, 2), DOUBLE"),
+        ("SELECT AVG(k), AVG(d), AVG(tiny), AVG(f) FROM t", "INT, DECIMAL(38, 6), TINYINT, DOUBLE"),
+        ("SELECT COUNT(*) + 1, MAX(ts), MIN(s) FROM t", "BIGINT, TIMESTAMP(3), STRING"),
+        ("SELECT ROW_NUMBER() OVER (PARTITION BY k ORDER BY v), RANK() OVER (ORDER BY v) FROM t", "BIGINT, BIGINT"),
+        ("SELECT 1, 1.5, 'a', TRUE, NULL", "INT, DECIMAL(2, 1), STRING, BOOLEAN, NULL"),
+        ("SELECT k + v, k / 2, v % k, d * d, d / k FROM t", "BIGINT, INT, INT, DECIMAL(21, 4), DECIMAL(21, 13)"),
+        ("SELECT k FROM t UNION ALL SELECT d FROM t", "DECIMAL(12, 2)"),
+        ("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v(x, y)", "INT, STRING"),
+        ("SELECT COLLECT(k) FROM t", "function \"COLLECT\" is not there yet"),
+        ("SELECT SUM(s) FROM t", "function \"SUM\" does not take STRING"),
+        ("SELECT ts - ts FROM t", "TIMESTAMP(3) - TIMESTAMP(3) has no meaning"),
+        ("SELECT k AND TRUE FROM t", "a condition must be BOOLEAN, but is INT"),
+    ] {
+        let got = match session.planner().query_schema(&query(sql).unwrap()) {
+            Ok(fields) => fields.iter().map(|f| f.sql_type.to_string()).collect::<Vec<_>>().join(", "),
+            Err(e) => e.text().to_string(),
+        };
+        assert_eq!(got, types, "{sql}");
+    }
+}
