@@ -15,7 +15,7 @@ pub fn history(metadata: &TableMetadata) -> Vec<(i64, SnapshotRef)> {
     let logged: Vec<(i64, SnapshotRef)> = metadata
         .history()
         .iter()
-        .filter_map(|entry| Some((entry.timestamp_ms(), metadata.snapshot_by_id(entry.snapshot_id)?.clone())))
+        .filter_map(|entry| Some((entry.timestamp_ms(), Arc::clone(metadata.snapshot_by_id(entry.snapshot_id)?))))
         .collect();
     if !logged.is_empty() {
         return logged;
@@ -124,7 +124,7 @@ pub fn files(table: &LakeTable) -> Result<Vec<FileLine>> {
                 },
                 format: file.file_format().to_string(),
                 partition: known
-                    .map(|s| s.partition_to_path(file.partition(), metadata.current_schema().clone()))
+                    .map(|s| s.partition_to_path(file.partition(), Arc::clone(metadata.current_schema())))
                     .unwrap_or_default(),
                 rows: file.record_count(),
                 size: file.file_size_in_bytes(),

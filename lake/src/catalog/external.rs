@@ -142,10 +142,9 @@ impl ExternalCatalog for IcebergCatalog {
     fn drop_table(&self, database: &str, name: &str) -> Result<()> {
         let table = TableName { database: database.to_string(), name: name.to_string() };
         let dropped = || -> Result<()> {
-            let others = self.catalog.tables(database)?;
             let Some(loaded) = self.catalog.load(&table)? else { return Err(no_table(&table)) };
             // A folder that holds another table, or the whole warehouse, is left alone.
-            let own = own_folder(&*self.catalog, &table, &others, &loaded)?;
+            let own = own_folder(&*self.catalog, &table, &loaded)?;
             let files_are_gone = self.catalog.drop_table(&table)?;
             if !files_are_gone && own { delete_files(&loaded) } else { Ok(()) }
         };
@@ -153,16 +152,20 @@ impl ExternalCatalog for IcebergCatalog {
     }
 }
 
-/// Whether no other table of the database lies in the table's folder.
-fn own_folder(catalog: &dyn TableCatalog, table: &TableName, others: &[String], loaded: &Loaded) -> Result<bool> {
+/// Whether no other table lies in the table's folder.
+fn own_folder(catalog: &dyn TableCatalog, table: &TableName, loaded: &Loaded) -> Result<bool> {
     let (_, path) = loaded.io.place(loaded.metadata.location())?;
     if path.is_empty() {
         return Ok(false);
     }
     let folder = format!("{}/", loaded.io.normal(loaded.metadata.location()));
-    for other in others.iter().filter(|o| **o != table.name) {
-        let other = TableName { database: table.database.clone(), name: other.clone() };
-        if let Ok(Some(other)) = catalog.load(&other) {
+    for database in catalog.databases()? {
+        for name in catalog.tables(&database)? {
+            let other = TableName { database: database.clone(), name };
+            if other == *table {
+                continue;
+            }
+            let Ok(Some(other)) = catalog.load(&other) else { continue };
             let location = format!("{}/", other.io.normal(other.metadata.location()));
             if location.starts_with(&folder) || folder.starts_with(&location) {
                 return Ok(false);

@@ -15,6 +15,7 @@ use iceberg::spec::{
 };
 use iceberg::{TableRequirement, TableUpdate};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Manifests of about the same size that are merged into one; each entry is copied once per level.
@@ -105,7 +106,7 @@ fn new_snapshot_id(metadata: &TableMetadata) -> i64 {
 impl Builder<'_> {
     fn snapshot(&mut self, change: &TableChange, parent: Option<&Snapshot>, now_ms: i64) -> Result<Snapshot> {
         let metadata = self.metadata;
-        let mut changes = Changes::new(metadata.current_schema().clone());
+        let mut changes = Changes::new(Arc::clone(metadata.current_schema()));
         let mut manifests = Vec::new();
         // New manifests first: readers that want the newest rows find them at once.
         for (files, content) in
@@ -160,7 +161,8 @@ impl Builder<'_> {
         let location = format!("{}/metadata/{}-m{}.avro", self.metadata.location(), self.uuid, self.count);
         let spec = self.metadata.partition_spec_by_id(spec_id).ok_or_else(|| no_spec(spec_id))?;
         let output = self.memory.new_output(location).explain("manifest")?;
-        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema.clone(), spec.as_ref().clone());
+        let builder =
+            ManifestWriterBuilder::new(output, Some(self.snapshot_id), Arc::clone(schema), spec.as_ref().clone());
         Ok(match (self.metadata.format_version(), content) {
             (FormatVersion::V1, ManifestContentType::Data) => builder.build_v1(),
             (FormatVersion::V1, ManifestContentType::Deletes) => {
@@ -215,7 +217,7 @@ impl Builder<'_> {
                 continue;
             }
             let spec = self.metadata.partition_spec_by_id(manifest.partition_spec_id);
-            let spec = spec.ok_or_else(|| no_spec(manifest.partition_spec_id))?.clone();
+            let spec = Arc::clone(spec.ok_or_else(|| no_spec(manifest.partition_spec_id))?);
             let mut writer = self.writer(manifest.content, manifest.partition_spec_id, &read.schema)?;
             for entry in read.entries.iter().filter(|e| e.is_live()) {
                 if goes(entry) {

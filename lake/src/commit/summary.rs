@@ -3,6 +3,7 @@
 use super::TableChange;
 use iceberg::spec::{DataFile, PartitionSpecRef, SchemaRef, Snapshot, SnapshotSummaryCollector, Summary};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Collects what a change adds and removes.
 pub(super) struct Changes {
@@ -16,11 +17,11 @@ impl Changes {
     }
 
     pub(super) fn add(&mut self, file: &DataFile, spec: &PartitionSpecRef) {
-        self.collector.add_file(file, self.schema.clone(), spec.clone());
+        self.collector.add_file(file, Arc::clone(&self.schema), Arc::clone(spec));
     }
 
     pub(super) fn remove(&mut self, file: &DataFile, spec: &PartitionSpecRef) {
-        self.collector.remove_file(file, self.schema.clone(), spec.clone());
+        self.collector.remove_file(file, Arc::clone(&self.schema), Arc::clone(spec));
     }
 
     /// The summary; totals go on from those of the parent.

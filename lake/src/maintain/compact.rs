@@ -80,10 +80,10 @@ impl Chore for Compact {
             if files.len() < at_least && !touched {
                 continue;
             }
-            let added = rewrite(&table, &properties, &folder, &files)?;
-            if let Some(added) = added {
-                report.files_added += added.len();
-                report.files_removed += files.len();
+            let count = files.len();
+            if let Some(added) = rewrite(&table, &properties, &folder, &[files])? {
+                report.files_added += added.iter().map(Vec::len).sum::<usize>();
+                report.files_removed += count;
                 report.bytes_removed += size;
             }
         }
@@ -97,32 +97,69 @@ fn file_shape(table: &LakeTable) -> Result<Arc<Shape>> {
     Ok(Arc::new(Shape::new(columns, &schema::file_schema(columns), table.metadata())?))
 }
 
-/// Rewrites files of one partition into as few as the target size allows, in one snapshot. None when the table changed
-/// meanwhile so that the rewrite no longer fits; then nothing happened.
+/// Rewrites groups of files, each of one partition, into as few files as the target size allows, all in one snapshot.
+/// Gives the new files of each group; none when the table changed meanwhile so that the rewrite no longer fits: then
+/// nothing happened.
 pub(crate) fn rewrite(
     table: &LakeTable,
     properties: &WriteProperties,
     folder: &str,
-    paths: &[String],
-) -> Result<Option<Vec<DataFile>>> {
+    groups: &[Vec<String>],
+) -> Result<Option<Vec<Vec<DataFile>>>> {
     let table = table.refresh()?;
-    let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = groups.iter().flatten().map(String::as_str).collect();
     let shape = file_shape(&table)?;
-    let tasks: Vec<ReadTask> = tasks_of(&table, table.metadata().current_snapshot().map(|s| &**s), &shape, None)?
-        .into_iter()
-        .filter(|t| wanted.contains(t.entry.file.file_path()))
-        .collect();
-    let Some(first) = tasks.first() else { return Ok(None) };
-    let (spec_id, partition) = (first.entry.spec_id, first.entry.file.partition().clone());
-    let same = |t: &ReadTask| t.entry.spec_id == spec_id && *t.entry.file.partition() == partition;
-    if tasks.len() != wanted.len() || spec_id != table.metadata().default_partition_spec_id() || !tasks.iter().all(same)
-    {
+    let mut tasks: HashMap<String, ReadTask> =
+        tasks_of(&table, table.metadata().current_snapshot().map(|s| &**s), &shape, None)?
+            .into_iter()
+            .filter(|t| wanted.contains(t.entry.file.file_path()))
+            .map(|t| (t.entry.file.file_path().to_string(), t))
+            .collect();
+    let spec_id = table.metadata().default_partition_spec_id();
+    if tasks.len() != wanted.len() || tasks.values().any(|t| t.entry.spec_id != spec_id) {
         return Ok(None);
     }
     let before = delete_files(&table)?;
-    let sequence = tasks.iter().map(|t| t.entry.sequence).max();
     let mut maker = FileMaker::new(&table, properties, folder.to_string(), "merged".to_string());
-    let request = request(&table, shape, None);
+    let mut written: Vec<Vec<DataFile>> = Vec::new();
+    let mut added = Vec::new();
+    for paths in groups {
+        let group: Vec<ReadTask> = paths.iter().filter_map(|path| tasks.remove(path)).collect();
+        let sequence = group.iter().map(|t| t.entry.sequence).max();
+        let files = merge(&table, &shape, properties, &mut maker, group)?;
+        added.extend(files.iter().map(|f| AddedFile { file: f.clone(), spec_id, sequence }));
+        written.push(files);
+    }
+    let mut fits = false;
+    let swapped = commit(&table, &mut |now| {
+        // A delete that came meanwhile may be about the files that we read without it.
+        fits = delete_files(now)? == before && are_live(now, &wanted)?;
+        Ok(fits.then(|| TableChange {
+            operation: Operation::Replace,
+            added: added.clone(),
+            removed: groups.iter().flatten().cloned().collect(),
+            ..TableChange::default()
+        }))
+    });
+    if !fits || swapped.as_ref().is_err_and(|e| !e.is_retryable()) {
+        for file in written.iter().flatten() {
+            let _ = table.loaded().io.delete(file.file_path());
+        }
+    }
+    swapped?;
+    Ok(fits.then_some(written))
+}
+
+/// The rows of files of one partition, in new files.
+fn merge(
+    table: &LakeTable,
+    shape: &Arc<Shape>,
+    properties: &WriteProperties,
+    maker: &mut FileMaker,
+    tasks: Vec<ReadTask>,
+) -> Result<Vec<DataFile>> {
+    let Some(partition) = tasks.first().map(|t| t.entry.file.partition().clone()) else { return Ok(Vec::new()) };
+    let request = request(table, Arc::clone(shape), None);
     let mut written = Vec::new();
     let mut open = None;
     for task in tasks {
@@ -146,25 +183,7 @@ pub(crate) fn rewrite(
     if let Some(file) = open {
         written.push(file.finish()?);
     }
-    let mut fits = false;
-    let swapped = commit(&table, &mut |now| {
-        // A delete that came meanwhile may be about the files that we read without it.
-        fits = delete_files(now)? == before && are_live(now, &wanted)?;
-        let added = written.iter().map(|f| AddedFile { file: f.clone(), spec_id, sequence }).collect();
-        Ok(fits.then(|| TableChange {
-            operation: Operation::Replace,
-            added,
-            removed: paths.iter().cloned().collect(),
-            ..TableChange::default()
-        }))
-    });
-    if !fits || swapped.as_ref().is_err_and(|e| !e.is_retryable()) {
-        for file in &written {
-            let _ = table.loaded().io.delete(file.file_path());
-        }
-    }
-    swapped?;
-    Ok(fits.then_some(written))
+    Ok(written)
 }
 
 fn delete_files(table: &LakeTable) -> Result<BTreeSet<String>> {

@@ -30,8 +30,8 @@ impl PhysicalExprAdapterFactory for ByFieldId {
     fn create(&self, _logical: SchemaRef, physical: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
         let ids = Ids::of_file(physical.fields(), self.0.mapping.as_ref().map(|m| m.fields()));
         let mut columns = HashMap::new();
-        for (name, column) in self.0.by_name() {
-            columns.insert(name.to_string(), expression(column, &physical, &ids)?);
+        for column in &self.0.columns {
+            columns.insert(column.arrow.name().clone(), expression(column, &physical, &ids)?);
         }
         Ok(Arc::new(Adapter { columns }))
     }

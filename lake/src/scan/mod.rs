@@ -62,7 +62,7 @@ impl LakeScan {
         let metadata = table.metadata();
         let columns = match (&snapshot, version) {
             (Some(snapshot), Some(_)) => crate::error::Explain::explain(snapshot.schema(metadata), "snapshot")?,
-            _ => metadata.current_schema().clone(),
+            _ => Arc::clone(metadata.current_schema()),
         };
         let types = table.column_types();
         let schema = Arc::new(schema::table_schema(&columns, &types));

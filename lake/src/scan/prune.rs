@@ -261,7 +261,6 @@ impl PruningStatistics for Known<'_> {
         Some(Arc::new(self.rows.iter().copied().collect::<UInt64Array>()))
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the trait asks for it")]
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         let (id, _) = self.column(column)?;
         let index = self.shape.index_of(id)?;
@@ -283,7 +282,6 @@ impl PruningStatistics for Known<'_> {
 }
 
 /// The buckets that the values fall into; none when one of them cannot be told.
-#[expect(clippy::mutable_key_type, reason = "DataFusion hands the values over in such a set")]
 fn buckets_of(values: &HashSet<ScalarValue>, n: u32, field: &NestedFieldRef) -> Option<HashSet<i32>> {
     let transform = create_transform_function(&Transform::Bucket(n)).ok()?;
     let file_type = crate::schema::file_type(&field.field_type);

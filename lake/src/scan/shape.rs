@@ -6,7 +6,6 @@ use arrow::datatypes::{FieldRef, Schema as ArrowSchema, SchemaRef};
 use datafusion::common::ScalarValue;
 use freshet_types::Result;
 use iceberg::spec::{NameMapping, NestedFieldRef, Schema, TableMetadata};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Property that maps names to ids in files without ids.
@@ -93,11 +92,6 @@ impl Shape {
     /// Position of the column with this id.
     pub(crate) fn index_of(&self, id: i32) -> Option<usize> {
         self.columns.iter().position(|c| c.field.id == id)
-    }
-
-    /// Columns by name.
-    pub(crate) fn by_name(&self) -> HashMap<&str, &ShapeColumn> {
-        self.columns.iter().map(|c| (c.arrow.name().as_str(), c)).collect()
     }
 }
 

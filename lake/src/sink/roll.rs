@@ -17,8 +17,11 @@ pub(super) struct Roller {
     properties: WriteProperties,
     folder: String,
     small: HashMap<Level, Vec<String>>,
-    running: Option<JoinHandle<Result<Vec<(Level, String)>>>>,
+    running: Option<JoinHandle<Result<Merged>>>,
 }
+
+/// Files that a rewrite made and that are still small.
+type Merged = Vec<(Level, String)>;
 
 /// Files of one partition that were merged equally often: each row is rewritten a logarithmic number of times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,8 +61,9 @@ impl Roller {
         let (table, properties, folder) = (table.clone(), self.properties.clone(), self.folder.clone());
         let work = move || {
             let mut still_small = Vec::new();
-            for (level, files) in groups {
-                let merged = compact::rewrite(&table, &properties, &folder, &files)?.unwrap_or_default();
+            let (levels, files): (Vec<Level>, Vec<Vec<String>>) = groups.into_iter().unzip();
+            let written = compact::rewrite(&table, &properties, &folder, &files)?.unwrap_or_default();
+            for (level, merged) in levels.into_iter().zip(written) {
                 let small = merged.iter().filter(|f| f.file_size_in_bytes() < properties.small_size);
                 let next = Level { merges: level.merges + 1, ..level };
                 still_small.extend(small.map(|f| (next.clone(), f.file_path().to_string())));

@@ -65,7 +65,7 @@ impl OpenFile {
 
 impl FileMaker {
     pub(crate) fn new(table: &LakeTable, properties: &WriteProperties, folder: String, who: String) -> Self {
-        let schema = table.metadata().current_schema().clone();
+        let schema = Arc::clone(table.metadata().current_schema());
         Self {
             io: table.loaded().io.clone(),
             metadata: Arc::clone(&table.loaded().metadata),
@@ -83,13 +83,13 @@ impl FileMaker {
         let place = if spec.is_unpartitioned() {
             self.folder.clone()
         } else {
-            format!("{}/{}", self.folder, spec.partition_to_path(&partition, self.schema.clone()))
+            format!("{}/{}", self.folder, spec.partition_to_path(&partition, Arc::clone(&self.schema)))
         };
         self.count += 1;
         let location = format!("{place}/{}-{:05}-{}.parquet", self.who, self.count, uuid::Uuid::new_v4());
         let file = ParquetFile::create(&self.io, &location, &self.file_schema, &self.properties, first)?;
         let spec_id = spec.spec_id();
-        Ok(OpenFile { file, partition, schema: self.schema.clone(), spec_id, last_write: 0 })
+        Ok(OpenFile { file, partition, schema: Arc::clone(&self.schema), spec_id, last_write: 0 })
     }
 }
 
