@@ -1,11 +1,16 @@
 //! Forms of SQL that are not calls: EXTRACT, POSITION, SUBSTRING, OVERLAY, `a[i]`, `row.field`, ARRAY, MAP, ROW.
 
-use super::{FunctionContext, find, udf::Scalar};
+use super::{FunctionContext, find, to_datafusion, udf::Scalar};
+use crate::rewrite::{self, RewriteContext};
 use arrow::datatypes::Field;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, TableReference, plan_err};
+use datafusion::logical_expr::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawDictionaryExpr, RawFieldAccessExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, ScalarUDF};
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawBinaryExpr, RawDictionaryExpr, RawFieldAccessExpr,
+};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GetFieldAccess, Operator, ScalarUDF};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
 /// Plans the forms with our functions.
@@ -46,7 +51,44 @@ fn field(row: Expr, name: &str) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(datafusion::functions::core::get_field(), vec![row, name]))
 }
 
+/// Operators that DataFusion types while it plans, and refuses where Flink has a meaning for them.
+fn operator(op: &BinaryOperator) -> Option<Operator> {
+    Some(match op {
+        BinaryOperator::Plus => Operator::Plus,
+        BinaryOperator::Minus => Operator::Minus,
+        BinaryOperator::Multiply => Operator::Multiply,
+        BinaryOperator::Divide => Operator::Divide,
+        BinaryOperator::Modulo => Operator::Modulo,
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        BinaryOperator::And => Operator::And,
+        BinaryOperator::Or => Operator::Or,
+        BinaryOperator::StringConcat => Operator::StringConcat,
+        _ => return None,
+    })
+}
+
 impl ExprPlanner for FlinkExprPlanner {
+    fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let Some(op) = operator(&raw.op) else { return Ok(PlannerResult::Original(raw)) };
+        let (Ok(left), Ok(right)) = (raw.left.get_type(schema), raw.right.get_type(schema)) else {
+            return Ok(PlannerResult::Original(raw));
+        };
+        // DataFusion has a type for text and numbers under `+` and the like, but not always, and none for intervals
+        // times numbers; Flink's typing, which comes for all others once the plan is there, comes now for these.
+        if BinaryTypeCoercer::new(&left, &op, &right).get_result_type().is_ok() {
+            return Ok(PlannerResult::Original(raw));
+        }
+        let binary = Expr::BinaryExpr(BinaryExpr::new(Box::new(raw.left), op, Box::new(raw.right)));
+        let context = RewriteContext { functions: self.context.as_ref().clone() };
+        let typed = rewrite::apply_to_expression(binary, schema, &context).map_err(to_datafusion)?;
+        Ok(PlannerResult::Planned(typed))
+    }
+
     fn plan_field_access(
         &self,
         access: RawFieldAccessExpr,

@@ -69,6 +69,9 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.v > a.v)", "1|2"),
     ("SELECT k FROM t WHERE v > (SELECT AVG(v) FROM t)", "2|2"),
     ("SELECT x FROM (SELECT k, 1 AS x FROM t) o WHERE EXISTS (SELECT 1 FROM t i WHERE i.v / 10 = o.x)", "1|1|1|1"),
+    // What DataFusion has no type for.
+    ("SELECT s + 1, ts + INTERVAL '1' DAY * k FROM t WHERE k = 1", "2,2024-01-02 00:00:00.000"),
+    ("SELECT k FROM t WHERE (k = 1) = 1", "1"),
     // Choices.
     ("SELECT CASE WHEN k = 1 THEN k WHEN k = 2 THEN v ELSE d END FROM t", "1.00|20.00|25.00|NULL"),
     ("SELECT GREATEST(k, v), CONCAT(s, '!'), NULLIF(k, 2) FROM t WHERE k < 3", "10,1!,1|20,2!,NULL|25,x!,NULL"),
@@ -111,6 +114,8 @@ fn columns_have_the_types_of_flink() {
         ("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v(x, y)", "INT, STRING"),
         ("SELECT COLLECT(k) FROM t", "function \"COLLECT\" is not there yet"),
         ("SELECT SUM(s) FROM t", "function \"SUM\" does not take STRING"),
+        ("SELECT s + 1, k * '2', INTERVAL '1' DAY * k FROM t", "INT, INT, INTERVAL DAY TO SECOND(3)"),
+        ("SELECT ts + 1 FROM t", "TIMESTAMP(3) + INT has no meaning"),
         ("SELECT ts - ts FROM t", "TIMESTAMP(3) - TIMESTAMP(3) has no meaning"),
         ("SELECT k AND TRUE FROM t", "a condition must be BOOLEAN, but is INT"),
     ] {
