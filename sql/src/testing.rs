@@ -262,7 +262,10 @@ impl Session {
     pub(crate) fn compare(&self, sql: &str) -> std::result::Result<Vec<String>, String> {
         let batch = self.batch(sql).map_err(|e| format!("batch: {e:?}\n{sql}"))?;
         for step in [1, 3, 1000] {
-            let stream = self.stream(sql, step).map_err(|e| format!("stream: {e:?}\n{sql}"))?;
+            let stream = self.stream(sql, step).map_err(|e| {
+                let plan = batch::explain(&self.planner(), &query(sql).unwrap()).unwrap_or_default();
+                format!("stream: {e:?}\n{sql}\n{plan}")
+            })?;
             if stream != batch {
                 return Err(format!(
                     "in epochs of {step} rows the stream gives\n{stream:?}\nand the batch\n{batch:?}\n{sql}\n{}",

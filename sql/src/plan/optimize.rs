@@ -1,9 +1,12 @@
 //! What happens to a plan between SQL and execution: Flink's typing, then rules that are safe for streams.
 
-use super::error::outward;
+use super::error::{inward, outward};
 use crate::rewrite;
+use crate::rewrite::types::common_type;
+use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
@@ -14,7 +17,6 @@ use datafusion::optimizer::eliminate_filter::EliminateFilter;
 use datafusion::optimizer::eliminate_join::EliminateJoin;
 use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
-use datafusion::optimizer::filter_null_join_keys::FilterNullJoinKeys;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::optimize_unions::OptimizeUnions;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
@@ -24,7 +26,7 @@ use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
-use freshet_types::Result;
+use freshet_types::{Error, Result, SqlType};
 use std::sync::Arc;
 
 /// Rules that keep the meaning of a plan over inputs that never end and take rows back. Left out are those that count on
@@ -44,7 +46,6 @@ fn stream_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateFilter::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(PropagateEmptyRelation::new()),
-        Arc::new(FilterNullJoinKeys::default()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
         Arc::new(CommonSubexprEliminate::new()),
@@ -79,13 +80,44 @@ fn optimize(optimizer: Optimizer, plan: LogicalPlan, options: &ConfigOptions) ->
     // Functions of time are ours and never folded: without a start time DataFusion leaves its own alone, too.
     let context =
         OptimizerContext::new_with_config_options(Arc::new(options.clone())).without_query_execution_start_time();
-    optimizer.optimize(plan, &context, |_, _| {}).map_err(outward)
+    optimizer.optimize(plan, &context, |_, _| {}).and_then(with_equal_key_types).map_err(outward)
+}
+
+/// Brings both sides of each join key to one type: a sub-query that was made a join may compare INT with BIGINT.
+fn with_equal_key_types(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let changed = plan.transform_up(|node| {
+        let LogicalPlan::Join(mut join) = node else { return Ok(Transformed::no(node)) };
+        let mut any = false;
+        for (left, right) in &mut join.on {
+            let (l, r) = (left.get_type(join.left.schema())?, right.get_type(join.right.schema())?);
+            if l == r {
+                continue;
+            }
+            let common = SqlType::from_data_type(&l)
+                .zip(SqlType::from_data_type(&r))
+                .and_then(|(l, r)| common_type(&l, &r))
+                .ok_or_else(|| {
+                    inward(Error::invalid("join.types", format!("{left} and {right} cannot be compared")))
+                })?;
+            let target = common.to_arrow();
+            for (side, own) in [(left, l), (right, r)] {
+                if own != target {
+                    *side = Expr::Cast(Cast::new(Box::new(side.clone()), target.clone()));
+                }
+            }
+            any = true;
+        }
+        let join = LogicalPlan::Join(join);
+        Ok(if any { Transformed::yes(join) } else { Transformed::no(join) })
+    })?;
+    Ok(changed.data)
 }
 
 /// Settings of DataFusion's planner.
 pub(crate) fn planner_options() -> ConfigOptions {
     let mut options = ConfigOptions::default();
-    options.optimizer.filter_null_join_keys = true;
+    // It would take the NULLs out of a NOT IN, too.
+    options.optimizer.filter_null_join_keys = false;
     options.optimizer.skip_failed_rules = false;
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.enable_ident_normalization = false;
