@@ -44,7 +44,8 @@ impl FinalRows {
 
     /// Folds what is pending into one batch.
     fn fold(&mut self) -> Result<ChangeBatch> {
-        let all = ChangeBatch::concat(&self.info().schema, &std::mem::take(&mut self.pending))?;
+        let pending = std::mem::take(&mut self.pending);
+        let all = ChangeBatch::concat(&self.info().schema, &pending)?;
         let folded = if self.info().append_only { all } else { all.consolidate()? };
         self.pending_rows = folded.row_count();
         Ok(folded)
