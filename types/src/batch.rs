@@ -1,9 +1,9 @@
 //! Arrow columns plus signed row weights: the unit that moves between operators.
 
 use crate::{Error, Result, invariant};
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, ListArray, MapArray, RecordBatch, UInt32Array};
 use arrow::compute;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use std::sync::Arc;
 
@@ -168,8 +168,9 @@ impl ChangeBatch {
                 sums[0] = add(sums[0], self.weight(i))?;
             }
         } else {
-            let fields = self.rows.schema().fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
-            let rows = RowConverter::new(fields)?.convert_columns(self.rows.columns())?;
+            let columns: Vec<ArrayRef> = self.rows.columns().iter().map(comparable).collect();
+            let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+            let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
             let mut seen = std::collections::HashMap::with_capacity(self.row_count());
             for (i, row) in rows.iter().enumerate() {
                 let slot = *seen.entry(row).or_insert_with(|| {
@@ -190,6 +191,18 @@ impl ChangeBatch {
     pub fn memory_size(&self) -> usize {
         self.rows.get_array_memory_size() + self.weights.as_ref().map_or(0, |w| w.get_array_memory_size())
     }
+}
+
+/// A column that can be compared row by row: a MAP becomes the list of its entries, because Arrow's rows know no maps.
+fn comparable(column: &ArrayRef) -> ArrayRef {
+    let Some(map) = column.as_any().downcast_ref::<MapArray>() else { return Arc::clone(column) };
+    let entries = Field::new("entries", map.entries().data_type().clone(), false);
+    Arc::new(ListArray::new(
+        Arc::new(entries),
+        map.offsets().clone(),
+        Arc::new(map.entries().clone()),
+        map.nulls().cloned(),
+    ))
 }
 
 fn add(a: i64, b: i64) -> Result<i64> {

@@ -54,7 +54,7 @@ pub(crate) enum Origin {
 }
 
 /// A table as queries see it.
-pub struct Table {
+pub(crate) struct Table {
     /// Name that is unique in a job: the path, and a number when hints make it another table.
     pub(crate) id: String,
     /// What the connector reads.

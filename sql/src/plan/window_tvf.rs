@@ -136,7 +136,7 @@ impl fmt::Display for WindowShape {
 
 /// Adds window columns to its input: a row goes into each window that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WindowTvf {
+pub(crate) struct WindowTvf {
     /// Form of the window.
     pub shape: WindowShape,
     /// Time column of the input.

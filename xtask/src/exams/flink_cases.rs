@@ -1,4 +1,4 @@
-//! Flink's own streaming SQL cases: scripted events in, rows compared as Flink's Row text.
+//! Flink's own streaming SQL cases: scripted events in, one epoch each, rows compared as Flink's Row text.
 
 use super::Outcome;
 use super::rows::difference;
@@ -42,13 +42,9 @@ fn one(case: &Value) -> Result<Outcome, String> {
     }
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let mut setup = String::new();
-    let mut one_by_one = false;
     for (name, table) in case["tables"].as_object().into_iter().flatten() {
         match scripted_table(name, table, folder.path())? {
-            Ok((ddl, stepwise)) => {
-                setup += &ddl;
-                one_by_one |= stepwise;
-            }
+            Ok(ddl) => setup += &ddl,
             Err(reason) => return Ok(Outcome::Refused(reason)),
         }
     }
@@ -62,14 +58,14 @@ fn one(case: &Value) -> Result<Outcome, String> {
     let inserts = strings(&case["dml"]).into_iter();
     queries.extend(inserts.map(|i| i.to_lowercase().find("select").map_or(i.clone(), |at| i[at..].to_string())));
     if case["expect_error_contains"].is_string() {
-        let refused = queries.iter().all(|q| session::run(&format!("{setup}{q};"), RowText::FlinkRow, one_by_one).is_err());
+        let refused = queries.iter().all(|q| session::run(&format!("{setup}{q};"), RowText::FlinkRow, true).is_err());
         return Ok(if refused { Outcome::Pass } else { Outcome::Skipped("Flink 1.15 refuses it; running it may be as good") });
     }
     let expected: Vec<&Value> = case["expected"].as_array().into_iter().flatten().filter(|e| e["mode"] != "changelog").collect();
     for (i, query) in queries.iter().enumerate() {
         let wanted: Vec<&&Value> =
             if queries.len() == 1 { expected.iter().collect() } else { expected.iter().skip(i).take(1).collect() };
-        match session::run(&format!("{setup}{query};"), RowText::FlinkRow, one_by_one) {
+        match session::run(&format!("{setup}{query};"), RowText::FlinkRow, true) {
             Err(e) if session::is_refusal(&e) => return Ok(Outcome::Refused(session::reason(&e))),
             Err(e) => return Ok(Outcome::Wrong(e.to_string())),
             Ok(answer) => {
@@ -95,10 +91,8 @@ fn plain(row: &str) -> String {
     row.to_string()
 }
 
-type Scripted = Result<(String, bool), String>;
-
-/// A table of scripted events: DDL, and whether its watermark moves with each event.
-fn scripted_table(name: &str, table: &Value, folder: &Path) -> Result<Scripted, String> {
+/// The DDL of a table of scripted events, or why there is none.
+fn scripted_table(name: &str, table: &Value, folder: &Path) -> Result<Result<String, String>, String> {
     let mut columns = Vec::new();
     let mut computed = String::new();
     let mut fields: Vec<(String, Field)> = Vec::new();
@@ -162,7 +156,6 @@ fn scripted_table(name: &str, table: &Value, folder: &Path) -> Result<Scripted, 
         let _ = write!(ddl, "`{name}` {sql_type}, ");
     }
     let _ = write!(ddl, "`__is_row` BOOLEAN, `__watermark` TIMESTAMP(3){computed}");
-    let has_watermark = watermark.is_object();
     if let Some(column) = watermark["column"].as_str() {
         let expression = match (explicit, watermark["delay_ms"].as_i64().unwrap_or(0)) {
             (true, _) => "`__watermark`".to_string(),
@@ -173,11 +166,11 @@ fn scripted_table(name: &str, table: &Value, folder: &Path) -> Result<Scripted, 
     }
     let _ = write!(
         ddl,
-        ") WITH ('connector' = 'events', 'path' = '{}', 'one-by-one' = '{has_watermark}', 'updating' = '{updating}');\n",
+        ") WITH ('connector' = 'events', 'path' = '{}', 'one-by-one' = 'true', 'updating' = '{updating}');\n",
         file.display()
     );
     let _ = writeln!(ddl, "CREATE TEMPORARY VIEW `{name}` AS SELECT {} FROM `__{name}` WHERE `__is_row`;", columns.join(", "));
-    Ok(Ok((ddl, has_watermark)))
+    Ok(Ok(ddl))
 }
 
 enum Field {

@@ -86,7 +86,12 @@ fn report(
                     println!("  WRONG   {set}/{case}: {why}");
                 }
             }
-            Outcome::Skipped(_) => skipped += 1,
+            Outcome::Skipped(why) => {
+                skipped += 1;
+                if verbose {
+                    println!("  skipped {set}/{case}: {why}");
+                }
+            }
         }
     }
     let refused: usize = reasons.values().sum();

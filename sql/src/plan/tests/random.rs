@@ -66,39 +66,39 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
     }
     let a = relation(dice, depth - 1);
     let last = a.width - 1;
-    let all = columns("a.", a.width);
+    let all = columns("@.", a.width);
     let n = dice.roll(6);
-    match dice.roll(12) {
+    let mut made = match dice.roll(12) {
         0 => {
             let op = dice.pick(&["<", "<=", "=", "<>", ">"]);
-            Relation { sql: format!("SELECT {all} FROM ({}) a WHERE a.c0 {op} {n} OR a.c{last} IS NULL", a.sql), ..a }
+            Relation { sql: format!("SELECT {all} FROM ({}) @ WHERE @.c0 {op} {n} OR @.c{last} IS NULL", a.sql), ..a }
         }
         1 => Relation {
             sql: format!(
-                "SELECT a.c{last} AS c0, a.c0 * 2 + {n} AS c1, CASE WHEN a.c0 > {n} THEN a.c{last} END AS c2 FROM ({}) a",
+                "SELECT @.c{last} AS c0, @.c0 * 2 + {n} AS c1, CASE WHEN @.c0 > {n} THEN @.c{last} END AS c2 FROM ({}) @",
                 a.sql
             ),
             width: 3,
         },
         2 | 3 => Relation {
             sql: format!(
-                "SELECT a.c0, COUNT(*) AS c1, SUM(a.c{last}) AS c2, MIN(a.c{last}) AS c3, MAX(a.c1) AS c4,
-                 COUNT(DISTINCT a.c1) AS c5, COUNT(a.c1) FILTER (WHERE a.c0 > {n}) AS c6 FROM ({}) a GROUP BY a.c0",
+                "SELECT @.c0, COUNT(*) AS c1, SUM(@.c{last}) AS c2, MIN(@.c{last}) AS c3, MAX(@.c1) AS c4,
+                 COUNT(DISTINCT @.c1) AS c5, COUNT(@.c1) FILTER (WHERE @.c0 > {n}) AS c6 FROM ({}) @ GROUP BY @.c0",
                 a.sql
             ),
             width: 7,
         },
         4 => Relation {
-            sql: format!("SELECT COUNT(*) AS c0, SUM(a.c0) AS c1, AVG(a.c{last}) AS c2 FROM ({}) a", a.sql),
+            sql: format!("SELECT COUNT(*) AS c0, SUM(@.c0) AS c1, AVG(@.c{last}) AS c2 FROM ({}) @", a.sql),
             width: 3,
         },
         5 | 6 => {
             let b = relation(dice, depth - 1);
             let kind = dice.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
-            let more = if dice.roll(2) == 0 { format!(" AND a.c{last} <= b.c{}", b.width - 1) } else { String::new() };
+            let more = if dice.roll(2) == 0 { format!(" AND @.c{last} <= #.c{}", b.width - 1) } else { String::new() };
             Relation {
                 sql: format!(
-                    "SELECT a.c0, b.c1, a.c{last} AS c2 FROM ({}) a {kind} ({}) b ON a.c0 = b.c0{more}",
+                    "SELECT @.c0, #.c1, @.c{last} AS c2 FROM ({}) @ {kind} ({}) # ON @.c0 = #.c0{more}",
                     a.sql, b.sql
                 ),
                 width: 3,
@@ -108,7 +108,7 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
             let b = relation(dice, depth - 1);
             let not = dice.pick(&["", "NOT "]);
             Relation {
-                sql: format!("SELECT {all} FROM ({}) a WHERE a.c0 {not}IN (SELECT b.c0 FROM ({}) b)", a.sql, b.sql),
+                sql: format!("SELECT {all} FROM ({}) @ WHERE @.c0 {not}IN (SELECT #.c0 FROM ({}) #)", a.sql, b.sql),
                 ..a
             }
         }
@@ -117,7 +117,7 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
             let not = dice.pick(&["", "NOT "]);
             Relation {
                 sql: format!(
-                    "SELECT {all} FROM ({}) a WHERE {not}EXISTS (SELECT 1 FROM ({}) b WHERE b.c0 = a.c0 AND b.c1 > {n})",
+                    "SELECT {all} FROM ({}) @ WHERE {not}EXISTS (SELECT 1 FROM ({}) # WHERE #.c0 = @.c0 AND #.c1 > {n})",
                     a.sql, b.sql
                 ),
                 ..a
@@ -127,22 +127,25 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
             let b = relation(dice, depth - 1);
             let set = dice.pick(&["UNION ALL", "UNION", "INTERSECT", "EXCEPT"]);
             Relation {
-                sql: format!("SELECT a.c0, a.c1 FROM ({}) a {set} SELECT b.c0, b.c1 FROM ({}) b", a.sql, b.sql),
+                sql: format!("SELECT @.c0, @.c1 FROM ({}) @ {set} SELECT #.c0, #.c1 FROM ({}) #", a.sql, b.sql),
                 width: 2,
             }
         }
         10 => Relation {
             sql: format!(
-                "SELECT {} FROM (SELECT a.*, ROW_NUMBER() OVER (PARTITION BY a.c0 ORDER BY {}) AS rn FROM ({}) a) t WHERE rn <= {}",
+                "SELECT {} FROM (SELECT @.*, ROW_NUMBER() OVER (PARTITION BY @.c0 ORDER BY {}) AS rn FROM ({}) @) t WHERE rn <= {}",
                 columns("t.", a.width),
-                (1..a.width).map(|i| format!("a.c{i} DESC")).collect::<Vec<_>>().join(", "),
+                (1..a.width).map(|i| format!("@.c{i} DESC")).collect::<Vec<_>>().join(", "),
                 a.sql,
                 n.max(1)
             ),
             ..a
         },
-        _ => Relation { sql: format!("SELECT DISTINCT {all} FROM ({}) a", a.sql), ..a },
-    }
+        _ => Relation { sql: format!("SELECT DISTINCT {all} FROM ({}) @", a.sql), ..a },
+    };
+    // Each level has aliases of its own.
+    made.sql = made.sql.replace('@', &format!("a{depth}")).replace('#', &format!("b{depth}"));
+    made
 }
 
 fn rows(dice: &mut Dice, count: u64, line: impl Fn(&mut Dice, u64) -> String) -> String {
