@@ -14,8 +14,8 @@ CREATE TEMPORARY TABLE figures (
 CREATE TEMPORARY VIEW limits AS
 SELECT * FROM (VALUES
   ('cpu',    'usage', 'CPU usage',         90.0),
-  ('memory', 'used',  'memory in use',     90.0),
-  ('disk',   'used',  'disk space in use', 95.0)
+  ('memory', 'usage', 'memory in use',     90.0),
+  ('disk',   'usage', 'disk space in use', 95.0)
 ) AS l (kind, metric, title, worth_a_line);
 
 CREATE TABLE IF NOT EXISTS host_load (
@@ -42,14 +42,14 @@ CREATE TEMPORARY VIEW load AS
 SELECT window_start, window_end, host, kind, name, metric,
        COUNT(*) AS samples, AVG(`value`) AS average, MAX(`value`) AS highest
 FROM TABLE(TUMBLE(TABLE figures, DESCRIPTOR(ts), INTERVAL '2' SECOND))
-WHERE unit = '%'
+WHERE unit = 'percent'
 GROUP BY window_start, window_end, host, kind, name, metric;
 
 CREATE TEMPORARY VIEW named_load AS
 SELECT f.window_start, f.window_end, f.host, f.kind, f.name, l.title, f.samples, f.average, f.highest, l.worth_a_line
 FROM load f JOIN limits l ON f.kind = l.kind AND f.metric = l.metric;
 
-SET 'execution.checkpointing.interval' = '1 s';
+SET 'execution.checkpointing.interval' = '2 s';
 
 EXECUTE STATEMENT SET
 BEGIN
