@@ -49,8 +49,8 @@ fn what(node: &Node) -> String {
                     .iter()
                     .zip(node.schema.fields())
                     .filter(|(e, field)| {
-                        !e.downcast_ref::<datafusion::physical_expr::expressions::Column>()
-                            .is_some_and(|c| c.name() == field.name())
+                        e.downcast_ref::<datafusion::physical_expr::expressions::Column>()
+                            .is_none_or(|c| c.name() != field.name())
                     })
                     .map(|(e, field)| format!("{} = {e}", field.name()))
                     .collect();

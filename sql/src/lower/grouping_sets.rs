@@ -102,10 +102,10 @@ pub(super) fn lower(lowerer: &mut Lowerer, aggregate: &Aggregate) -> Result<Flow
             united.columns[column].role = role;
         };
         for (i, place) in column_windows.iter().enumerate() {
-            place.into_iter().for_each(|p| put_back(i, *p, column_roles[i]));
+            place.iter().for_each(|p| put_back(i, *p, column_roles[i]));
         }
         for (i, place) in group_windows.iter().enumerate() {
-            place.into_iter().for_each(|p| put_back(width + i, *p, group_roles[i]));
+            place.iter().for_each(|p| put_back(width + i, *p, group_roles[i]));
         }
         united.window = Some(PendingWindow { time: united_width - 1, ..pending });
     }

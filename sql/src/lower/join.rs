@@ -182,7 +182,11 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
     let filter = condition.map(|c| {
         map_columns(&c, |i| {
             let new = if i < left.width { i } else { (i as isize + shift) as usize };
-            Arc::new(Column::new("joined", new))
+            let name = match new.checked_sub(left.flow.columns.len()) {
+                None => left.flow.base.field(new).name(),
+                Some(right_column) => right.flow.base.field(right_column).name(),
+            };
+            Arc::new(Column::new(name, new))
         })
     });
     let inputs_append_only = left.flow.append_only && right.flow.append_only;

@@ -88,9 +88,8 @@ impl TableRead {
                     reads.insert(*i);
                 }
                 ColumnFrom::Computed(expr) => {
-                    for part in expr.column_refs() {
-                        reads.insert(spec_schema.index_of_column(part).map_err(outward)?);
-                    }
+                    let parts = expr.column_refs().into_iter().map(|c| spec_schema.index_of_column(c));
+                    reads.extend(parts.collect::<Result<Vec<usize>, _>>().map_err(outward)?);
                 }
             }
         }
@@ -135,9 +134,8 @@ fn read(lowerer: &mut Lowerer, table: &Table) -> Result<(Flow, Vec<usize>)> {
     let whole = Schema::new(table.columns.iter().map(|c| c.field.to_arrow()).collect::<Vec<_>>());
     if let Some(rowtime) = &table.rowtime {
         kept.insert(rowtime.column);
-        for column in rowtime.watermark.column_refs() {
-            kept.insert(whole.index_of(&column.name)?);
-        }
+        let columns = rowtime.watermark.column_refs().into_iter().map(|c| whole.index_of(&c.name));
+        kept.extend(columns.collect::<Result<Vec<usize>, _>>()?);
     }
     if kept.is_empty() {
         // Rows without columns cannot be counted: one column is read, the narrowest.

@@ -162,7 +162,7 @@ fn top_n(lowerer: &mut Lowerer, window: &Window, found: &Found, rank_needed: boo
         .map(|s| Ok((physical(&s.expr, schema)?, s.asc, s.nulls_first)))
         .collect::<Result<Vec<_>>>()?;
     let rank_field = Arc::clone(window.schema.field(schema.fields().len()));
-    let ranks = Ranks { from: found.from, to: found.to, rank: rank_needed.then_some(rank_field.clone()) };
+    let ranks = Ranks { from: found.from, to: found.to, rank: rank_needed.then(|| Arc::clone(&rank_field)) };
     let mut flow = keep_ranks(lowerer, flow, partition, order, ranks)?;
     if !rank_needed || found.from == found.to {
         let value = ScalarValue::Int64(Some(found.from as i64)).cast_to(rank_field.data_type()).map_err(outward)?;

@@ -264,9 +264,8 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         let width = self.input.schema().fields().len();
         let mut needed: Vec<usize> = output_columns.iter().copied().filter(|i| *i < width).collect();
         for expr in std::iter::once(&self.time).chain(&self.partition) {
-            for column in expr.column_refs() {
-                needed.push(self.input.schema().index_of_column(column).ok()?);
-            }
+            let columns = expr.column_refs().into_iter().map(|c| self.input.schema().index_of_column(c).ok());
+            needed.extend(columns.collect::<Option<Vec<usize>>>()?);
         }
         needed.sort_unstable();
         needed.dedup();

@@ -270,6 +270,62 @@ fn streams_give_what_batches_give() {
 }
 
 #[test]
+fn dataflows_are_as_small_as_they_can_be() {
+    let session = orders("dataflow");
+    let hop = "FROM TABLE(HOP(TABLE payments, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '10' SECOND))";
+    for (sql, expected) in [
+        (
+            "SELECT v || 'x' FROM changes WHERE k > 1".to_string(),
+            "0: source changes [k, v], changelogMode=[I,UB,UA,D]
+1: calc v@1 || x as EXPR$0 where k@0 > 1 <- 0, changelogMode=[I,UB,UA,D]
+2: sink result <- 1 by hash [EXPR$0], changelogMode=[I,UB,UA,D]
+",
+        ),
+        // The two equal aggregates are one, and each window leaves the join once it is closed.
+        (
+            format!(
+                "SELECT a.order_id, a.n FROM (SELECT order_id, COUNT(*) AS n, window_start, window_end {hop}
+                 GROUP BY order_id, window_start, window_end) a
+                 JOIN (SELECT MAX(n) AS m, window_start, window_end FROM (SELECT COUNT(*) AS n, window_start, window_end {hop}
+                 GROUP BY order_id, window_start, window_end) GROUP BY window_start, window_end) b
+                 ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.n >= b.m"
+            ),
+            "0: source payments [order_id, ts], watermark ts@1, changelogMode=[I]
+1: window_aggregate hop 10000 ms every 2000 ms on ts group by [order_id] count(*) as count(Int64(1)) <- 0 by hash [order_id], changelogMode=[I]
+2: calc count(Int64(1))@1 as n, window_start, window_end <- 1, changelogMode=[I]
+3: window_aggregate attached window group by [] max(n) as max(n) <- 2 to one worker, changelogMode=[I]
+4: calc order_id, count(Int64(1))@1 as n, window_start, window_end <- 1, changelogMode=[I]
+5: calc max(n)@0 as m, window_start, window_end <- 3, changelogMode=[I]
+6: join inner on [window_start = window_start, window_end = window_end] and n@1 >= m@4, left kept -1 ms after window_end, right kept -1 ms after window_end <- 4 by hash [window_start, window_end], 5 by hash [window_start, window_end], changelogMode=[I]
+7: calc order_id, n <- 6, changelogMode=[I]
+8: sink result <- 7, changelogMode=[I]
+",
+        ),
+        (
+            "SELECT order_id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY ts DESC) AS rn FROM payments) WHERE rn = 1".to_string(),
+            "0: source payments [order_id, ts], watermark ts@1, changelogMode=[I]
+1: deduplicate keep last of [order_id] by ts <- 0 by hash [order_id], changelogMode=[I,UB,UA,D]
+2: calc order_id <- 1, changelogMode=[I,UB,UA,D]
+3: sink result <- 2 by hash [order_id], changelogMode=[I,UB,UA,D]
+",
+        ),
+    ] {
+        assert_eq!(session.dataflow(&sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn windows_ranked_whole_are_append_only() {
+    let session = orders("whole");
+    let sql = "INSERT INTO append_sink SELECT id, customer FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY n DESC) AS rn
+               FROM (SELECT id, customer, COUNT(*) AS n, window_start, window_end
+                     FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+                     GROUP BY id, customer, window_start, window_end)) WHERE rn <= 2";
+    let job = session.planner().plan_inserts(&inserts(sql)).unwrap();
+    assert_eq!(job.sinks[0].changelog_mode, "I");
+}
+
+#[test]
 fn shared_parts_of_a_statement_set_run_once() {
     let session = orders("share");
     let job = session
