@@ -11,6 +11,7 @@ pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
 pub mod host;
+pub mod kafka;
 pub mod nexmark;
 pub mod print;
 pub mod socket;
@@ -27,6 +28,7 @@ use freshet_connector_api::Connector;
 /// Every connector of this build, in the order the manual lists them.
 pub static CONNECTORS: &[&dyn Connector] = &[
     &filesystem::Filesystem,
+    &kafka::Kafka,
     &socket::Socket,
     &datagen::Datagen,
     &nexmark::Nexmark,

@@ -6,8 +6,10 @@ use freshet_types::{Options, Result};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Name of the embedded lake's catalog.
-pub(crate) const LAKE: &str = "lake";
+/// Name of the embedded lake's catalog; `lake` is left to those that users create.
+pub(crate) const CATALOG: &str = "embedded";
+/// Its folder below the data folder.
+pub(crate) const FOLDER: &str = "lake";
 /// The database in which tables of `default_catalog.default_database` are kept.
 const DATABASE: &str = "default_database";
 
@@ -43,7 +45,7 @@ impl LazyLake {
         })?;
         let folder = std::path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone());
         let options: Options = [("warehouse", format!("file://{}", folder.display()))].into_iter().collect();
-        let lake = self.factory.open(LAKE, &options, &self.env)?;
+        let lake = self.factory.open(CATALOG, &options, &self.env)?;
         if !lake.databases()?.iter().any(|d| d == DATABASE) {
             lake.create_database(DATABASE, &Options::default())?;
         }

@@ -8,7 +8,7 @@ mod script;
 pub(crate) use listings::rows;
 
 use crate::dry_lake::DryFactory;
-use crate::lazy_lake::{LAKE, LazyLake};
+use crate::lazy_lake::{self, LazyLake};
 use crate::{LakeAnswer, LakeQuestion, assemble, dead_letters::DeadLetters};
 use freshet_connector_api::connector::Console;
 use freshet_connector_api::{Connector, ConnectorEnv, ConnectorRegistry};
@@ -96,7 +96,7 @@ impl Session {
             console: Arc::clone(&options.console),
             time_zone: config.time_zone().to_string(),
         };
-        let lazy = LazyLake::new(options.data_dir.join(LAKE), assemble::lake_factory(), env.clone());
+        let lazy = LazyLake::new(options.data_dir.join(lazy_lake::FOLDER), assemble::lake_factory(), env.clone());
         let mut catalog = Catalog::new(connectors.clone(), env.clone());
         let lake: Arc<dyn ExternalCatalog> = if is_dry {
             crate::dry_lake::over(Arc::new(lazy))
@@ -106,7 +106,7 @@ impl Session {
         for factory in assemble::catalog_factories() {
             catalog.add_factory(if is_dry { Box::leak(Box::new(DryFactory(factory))) } else { factory });
         }
-        catalog.set_lake(LAKE, Arc::clone(&lake));
+        catalog.set_lake(lazy_lake::CATALOG, Arc::clone(&lake));
         let job_name = options.job_name.clone().unwrap_or_else(|| "job".into());
         Ok(Self { options, catalog, config, connectors, env, lake, job_name, job_count: 0, is_dry })
     }
