@@ -28,7 +28,8 @@ pub(crate) struct Answer {
 
 /// Runs `script`; the session keeps what it needs in a temporary folder.
 pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answer> {
-    let folder = tempfile::tempdir().map_err(|e| Error::unavailable("exam.folder", "no temporary folder").because(e))?;
+    let folder =
+        tempfile::tempdir().map_err(|e| Error::unavailable("exam.folder", "no temporary folder").because(e))?;
     let mut session = Session::new(SessionOptions {
         data_dir: folder.path().to_path_buf(),
         workers: Some(1),
@@ -36,7 +37,8 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
         epoch_rows: one_by_one.then_some(1),
         ..SessionOptions::default()
     })?;
-    let mut follower = Follower { rows: Arc::default(), deadline: Instant::now() + Duration::from_secs(60), is_late: false };
+    let mut follower =
+        Follower { rows: Arc::default(), deadline: Instant::now() + Duration::from_secs(60), is_late: false };
     session.run_script(script, &mut follower)?;
     if follower.is_late {
         return Err(Error::internal("exam.slow", "the case did not end within 60 s"));
@@ -46,8 +48,9 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
     for batch in kept {
         for row in 0..batch.row_count() {
             let text = row_text(batch.rows(), row, form)?;
-            let weight = usize::try_from(batch.weight(row))
-                .map_err(|_| Error::internal("exam.negative", format!("row \"{text}\" is left with a negative weight")))?;
+            let weight = usize::try_from(batch.weight(row)).map_err(|_| {
+                Error::internal("exam.negative", format!("row \"{text}\" is left with a negative weight"))
+            })?;
             rows.extend(std::iter::repeat_n(text, weight));
         }
     }
@@ -85,7 +88,7 @@ impl Observer for Follower {
 
     fn result_writer(&mut self, _info: &ResultInfo) -> Box<dyn ResultWriter> {
         self.rows.lock().expect("no writer panicked").clear();
-        Box::new(Keeper { rows: Arc::clone(&self.rows), pending: Vec::new() })
+        Box::new(Keeper { rows: Arc::clone(&self.rows), pending: Vec::new(), visible: usize::MAX })
     }
 
     fn tick(&mut self, _status: &JobStatus) -> Control {
@@ -97,15 +100,20 @@ impl Observer for Follower {
 struct Keeper {
     rows: Arc<Mutex<Vec<ChangeBatch>>>,
     pending: Vec<ChangeBatch>,
+    /// Number of columns that the query asked for; others stand behind them to sort by.
+    visible: usize,
 }
 
 impl ResultWriter for Keeper {
-    fn start(&mut self, _info: &ResultInfo) -> Result<()> {
+    fn start(&mut self, info: &ResultInfo) -> Result<()> {
+        self.visible = info.visible;
         Ok(())
     }
 
     fn changes(&mut self, changes: &ChangeBatch) -> Result<()> {
-        self.pending.push(changes.clone());
+        let width = self.visible.min(changes.rows().num_columns());
+        let shown: Vec<usize> = (0..width).collect();
+        self.pending.push(changes.with_rows(changes.rows().project(&shown)?));
         Ok(())
     }
 
@@ -144,7 +152,9 @@ fn row_text(rows: &RecordBatch, row: usize, form: RowText) -> Result<String> {
         match (form, field.data_type()) {
             (RowText::FlinkRow, DataType::Timestamp(_, zone)) => out.push_str(&java_time(&text, zone.is_some())),
             (RowText::Tsv, DataType::Utf8 | DataType::Utf8View) => {
-                out.push_str(&text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"));
+                out.push_str(
+                    &text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"),
+                );
             }
             _ => out.push_str(&text),
         }
