@@ -67,8 +67,11 @@ impl ParquetFile {
             *count += nan_count(column);
         }
         if self.writer.inner().len() >= CHUNK {
-            let bytes = std::mem::take(self.writer.inner_mut());
+            let mut bytes = std::mem::take(self.writer.inner_mut());
             self.upload.write(&bytes)?;
+            // The buffer is used again: fresh pages cost more than the copy into them.
+            bytes.clear();
+            *self.writer.inner_mut() = bytes;
         }
         Ok(())
     }

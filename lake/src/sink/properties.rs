@@ -49,7 +49,7 @@ impl WriteProperties {
         };
         Ok(Self {
             target_size,
-            row_group_rows: positive("write.parquet.row-group-limit", 1 << 20)? as usize,
+            row_group_rows: positive("write.parquet.row-group-limit", 1 << 17)? as usize,
             compression: compression(&all)?,
             data_folder,
             small_size: all.size("freshet.small-file-size-bytes")?.unwrap_or(16 << 20).min(target_size / 2),
