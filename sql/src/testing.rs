@@ -316,6 +316,8 @@ pub(crate) fn run_job(job: &JobPlan, step: usize) -> Result<Vec<Vec<ChangeBatch>
             NodeKind::Sink { .. } => sinks.push(NodeId(i)),
             NodeKind::Source(source) => {
                 let mut reader = source.source.reader(&source.projection)?;
+                let splits = source.source.discover()?;
+                reader.assign(splits.into_iter().map(|s| AssignedSplit { id: s.id, from: s.start }).collect())?;
                 let Poll::Batch(batch) = reader.poll(PollLimit { rows: 0, wait: std::time::Duration::ZERO })? else {
                     panic!("a test source gives one batch")
                 };

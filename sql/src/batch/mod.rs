@@ -5,7 +5,10 @@
 
 mod read;
 mod scan;
+mod source;
 mod windows;
+
+pub(crate) use source::BatchSource;
 
 use crate::plan::{Planner, fields_of, optimize_batch, outward, table_of};
 use arrow::array::RecordBatch;
@@ -18,6 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast::Query;
+use freshet_connector_api::ConnectorEnv;
 use freshet_types::{Error, Result, SqlField};
 use std::sync::Arc;
 
@@ -26,74 +30,83 @@ use std::sync::Arc;
 /// # Errors
 /// Those of planning; `query.unbounded` when a table never ends; what fails while rows are computed.
 pub fn run(planner: &Planner<'_>, query: &Query) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let plan = plan(planner, query)?;
-    run_plan(planner, plan)
-}
-
-/// The optimised plan of a batch query.
-fn plan(planner: &Planner<'_>, query: &Query) -> Result<LogicalPlan> {
     let functions = planner.batch_functions();
-    let plan = planner.typed_tree(query, &functions)?;
-    let plan = plan
-        .transform_up_with_subqueries(|node| match node {
-            LogicalPlan::TableScan(mut scan) => {
-                let Some(table) = table_of(&scan.source) else {
-                    return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-                };
-                let table = planner.opened(&table.id).expect("every table of a plan was opened by its planner");
-                scan.source = Arc::new(scan::BatchTable::new(table).map_err(crate::plan::inward)?);
-                Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
-            }
-            other => Ok(Transformed::no(other)),
-        })
-        .map_err(outward)?
-        .data;
-    optimize_batch(plan, planner.options())
+    let query = BatchQuery::new(planner, planner.typed_tree(query, &functions)?)?;
+    Ok((query.schema(), query.collect()?))
 }
 
-/// The physical plan of a batch query, as EXPLAIN shows it.
+/// The plans of a batch query, as EXPLAIN shows them.
+///
+/// # Errors
+/// Those of planning.
 pub fn explain(planner: &Planner<'_>, query: &Query) -> Result<String> {
-    let plan = plan(planner, query)?;
-    let state = session(planner);
-    let logical = plan.display_indent().to_string();
-    let physical = in_runtime(physical_plan(planner, &plan, &state))??;
+    let functions = planner.batch_functions();
+    let query = BatchQuery::new(planner, planner.typed_tree(query, &functions)?)?;
+    let physical = in_runtime(query.physical())??;
     let physical = datafusion::physical_plan::displayable(physical.as_ref()).indent(false).to_string();
-    Ok(format!("== Logical Plan ==\n{logical}\n\n== Physical Plan ==\n{physical}"))
+    Ok(format!("== Logical Plan ==\n{}\n\n== Physical Plan ==\n{physical}", query.plan.display_indent()))
 }
 
-fn run_plan(planner: &Planner<'_>, plan: LogicalPlan) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let fields = fields_of(&plan)?;
-    let schema: SchemaRef =
-        Arc::new(Schema::new(fields.iter().map(|f| SqlField::to_arrow(f).with_nullable(true)).collect::<Vec<_>>()));
-    let state = session(planner);
-    let batches = in_runtime(async {
-        let physical = physical_plan(planner, &plan, &state).await?;
-        collect(physical, state.task_ctx()).await.map_err(outward)
-    })??;
-    let batches = batches
-        .into_iter()
-        .filter(|b| b.num_rows() > 0)
-        .map(|b| as_declared(&b, &schema))
-        .collect::<Result<Vec<_>>>()?;
-    Ok((schema, batches))
+/// A plan that runs once, with all that it takes to run it.
+pub(crate) struct BatchQuery {
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    state: SessionState,
+    env: ConnectorEnv,
+    zone: chrono_tz::Tz,
 }
 
-async fn physical_plan(
-    planner: &Planner<'_>,
-    plan: &LogicalPlan,
-    state: &SessionState,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let scans = scan::Scans { env: planner.env().clone() };
-    let physical = DefaultPhysicalPlanner::with_extension_planners(vec![
-        Arc::new(windows::Windows { zone: planner.time_zone() }),
-        Arc::new(scans),
-    ]);
-    physical.create_physical_plan(plan, state).await.map_err(outward)
-}
+impl BatchQuery {
+    /// Optimises a plan that has Flink's types.
+    pub(crate) fn new(planner: &Planner<'_>, plan: LogicalPlan) -> Result<Self> {
+        let plan = plan
+            .transform_up_with_subqueries(|node| match node {
+                LogicalPlan::TableScan(mut scan) => {
+                    let Some(table) = table_of(&scan.source) else {
+                        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+                    };
+                    let table = planner.opened(&table.id).expect("every table of a plan was opened by its planner");
+                    scan.source = Arc::new(scan::BatchTable::new(table).map_err(crate::plan::inward)?);
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                other => Ok(Transformed::no(other)),
+            })
+            .map_err(outward)?
+            .data;
+        let plan = optimize_batch(plan, planner.options())?;
+        let fields = fields_of(&plan)?;
+        let fields: Vec<_> = fields.iter().map(|f| SqlField::to_arrow(f).with_nullable(true)).collect();
+        let config = SessionConfig::from(planner.options().clone());
+        Ok(Self {
+            plan,
+            schema: Arc::new(Schema::new(fields)),
+            state: SessionStateBuilder::new().with_config(config).build(),
+            env: planner.env().clone(),
+            zone: planner.time_zone(),
+        })
+    }
 
-fn session(planner: &Planner<'_>) -> SessionState {
-    let config = SessionConfig::from(planner.options().clone());
-    SessionStateBuilder::new().with_config(config).build()
+    /// Columns of the result.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// All rows of the result.
+    pub(crate) fn collect(&self) -> Result<Vec<RecordBatch>> {
+        let batches = in_runtime(async {
+            let physical = self.physical().await?;
+            collect(physical, self.state.task_ctx()).await.map_err(outward)
+        })??;
+        batches.iter().filter(|b| b.num_rows() > 0).map(|b| as_declared(b, &self.schema)).collect()
+    }
+
+    async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(windows::Windows { zone: self.zone }),
+            Arc::new(scan::Scans { env: self.env.clone() }),
+        ]);
+        planner.create_physical_plan(&self.plan, &self.state).await.map_err(outward)
+    }
 }
 
 /// Runs a future on a runtime of its own, on a thread of its own: the caller may be part of another runtime.

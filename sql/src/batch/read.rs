@@ -97,6 +97,18 @@ fn read_all(source: &dyn Source, read: &TableRead, give: &mut dyn FnMut(RecordBa
         match reader.poll(limit)? {
             Poll::Finished => break,
             Poll::Pending => {}
+            Poll::Batch(batch) if !batch.dead.is_empty() => {
+                let dead = &batch.dead[0];
+                return Err(Error::data(
+                    "record.invalid",
+                    format!("a record cannot be read: {} ({} in all so far)", dead.reason, batch.dead.len()),
+                )
+                .at("split", dead.split.to_string())
+                .at("offset", dead.offset.0.clone())
+                .hint(
+                    "a stream puts such records into the dead-letter table: SET 'execution.runtime-mode' = 'streaming'",
+                ));
+            }
             Poll::Batch(batch) if source.is_append_only() => {
                 if batch.changes.row_count() > 0 && !give(batch.changes.rows().clone())? {
                     return Ok(());

@@ -26,10 +26,13 @@ pub(crate) use scan::{Needs, TableRead};
 pub(crate) use sink::{SinkTarget, add_sink};
 pub(crate) use window::{WindowShift, spec_of as window_spec};
 
+use crate::batch::BatchSource;
 use crate::plan::outward;
 use datafusion::logical_expr::LogicalPlan;
 use flow::not_there;
+use freshet_engine::{NodeKind, SourceNode};
 use freshet_types::Result;
+use std::sync::Arc;
 
 /// Lowers one shape of plan; none when the plan has another.
 type Lowering = fn(&mut Lowerer, &LogicalPlan) -> Result<Option<Flow>>;
@@ -77,6 +80,31 @@ impl Lowerer {
             LogicalPlan::Subquery(_) => "this sub-query".to_string(),
             other => other.display().to_string(),
         }))
+    }
+}
+
+impl Lowerer {
+    /// The rows of a query that runs at once, as a source of their own.
+    pub(crate) fn batch(&mut self, source: Arc<BatchSource>, target: &str, place: usize) -> Flow {
+        let schema = source.schema();
+        let name = format!("query {place} for {target}");
+        let node = self.builder.other(
+            NodeKind::Source(SourceNode {
+                projection: (0..schema.fields().len()).collect(),
+                read_schema: Arc::clone(&schema),
+                source,
+                table: name.clone(),
+                computed: None,
+                watermark: None,
+                fail_on_dead_letter: true,
+            }),
+            &format!("source:{name}"),
+            None,
+            Vec::new(),
+            Arc::clone(&schema),
+            true,
+        );
+        Flow::of_node(node, schema, &[], true, true)
     }
 }
 

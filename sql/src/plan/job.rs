@@ -3,13 +3,14 @@
 use super::optimize::{analyze, optimize_stream};
 use super::order::{OrderBy, take_order};
 use super::{Names, Planner, fields_of, outward};
+use crate::batch::{BatchQuery, BatchSource};
 use crate::config::RuntimeMode;
 use crate::lower::{Flow, Lowerer, Needs, SinkTarget, add_sink, refuse_subqueries};
 use crate::parse::Insert;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Query;
-use freshet_connector_api::{Boundedness, Guarantee, Sink};
+use freshet_connector_api::{AcceptedChanges, Boundedness, Guarantee, Sink};
 use freshet_engine::{Graph, NodeId, NodeKind};
 use freshet_types::{Result, SqlField};
 use std::collections::BTreeSet;
@@ -93,6 +94,7 @@ impl Planner<'_> {
         let functions = self.stream_functions();
         let mut notices = Vec::new();
         let mut targets = Vec::with_capacity(inserts.len());
+        let mut typed = Vec::with_capacity(inserts.len());
         let mut plans = Vec::with_capacity(inserts.len());
         for insert in inserts {
             let target = self.target(&insert.table, &insert.hints)?;
@@ -104,13 +106,26 @@ impl Planner<'_> {
             }
             let plan = visible_only(plan, visible)?;
             let plan = self.fitted(insert, plan, &target, functions)?;
+            typed.push(plan.clone());
             plans.push(self.finished(plan)?);
             targets.push(target.sink);
         }
-        let mut lowerer = self.lowerer(&plans)?;
+        // A target that takes no row back is given the final rows of inputs that end, where the user or the lake means that.
+        let at_once =
+            (0..plans.len()).map(|i| self.must_run_at_once(&plans[i], &targets[i])).collect::<Result<Vec<bool>>>()?;
+        let streams: Vec<&LogicalPlan> =
+            plans.iter().zip(&at_once).filter(|(_, at_once)| !**at_once).map(|(p, _)| p).collect();
+        let mut lowerer = self.lowerer(&streams)?;
         let mut flows: Vec<(usize, Vec<Flow>)> = Vec::new();
         for (i, plan) in plans.iter().enumerate() {
-            let flow = lowerer.lower(plan).map_err(|e| e.at("target", targets[i].table.clone()))?;
+            let flow = if at_once[i] {
+                notices
+                    .push(format!("the rows for \"{}\" are computed at once, from inputs that end", targets[i].table));
+                let query = BatchQuery::new(self, typed[i].clone())?;
+                lowerer.batch(Arc::new(BatchSource::new(query)), &targets[i].table, i)
+            } else {
+                lowerer.lower(plan).map_err(|e| e.at("target", targets[i].table.clone()))?
+            };
             match flows.iter_mut().find(|(first, _)| targets[*first].table == targets[i].table) {
                 Some((_, same)) => same.push(flow),
                 None => flows.push((i, vec![flow])),
@@ -138,7 +153,7 @@ impl Planner<'_> {
         let (plan, order_by, visible_columns) = take_order(plan)?;
         let plan = self.finished(plan)?;
         let columns = fields_of(&plan)?;
-        let mut lowerer = self.lowerer(std::slice::from_ref(&plan))?;
+        let mut lowerer = self.lowerer(&[&plan])?;
         let flow = lowerer.lower(&plan)?;
         let fields: Vec<_> = columns.iter().map(|c| c.to_arrow().with_nullable(true)).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
@@ -162,11 +177,28 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn lowerer(&self, plans: &[LogicalPlan]) -> Result<Lowerer> {
-        let plans: Vec<&LogicalPlan> = plans.iter().collect();
+    /// Whether the final rows of a query are written, rather than its changes: the target takes no row back, every input
+    /// ends, and either the session is in batch mode or only lake tables are read.
+    fn must_run_at_once(&self, plan: &LogicalPlan, target: &SinkTarget) -> Result<bool> {
+        if target.sink.accepts() != AcceptedChanges::AppendOnly {
+            return Ok(false);
+        }
+        let mut meant = self.config.runtime_mode() != RuntimeMode::Streaming;
+        if !meant {
+            meant = self.reads_lake_only(plan)?;
+        }
+        if !meant {
+            return Ok(false);
+        }
+        let mut trial = self.lowerer(&[plan])?;
+        let flow = trial.lower(plan)?;
+        Ok(flow.bounded && !flow.append_only)
+    }
+
+    fn lowerer(&self, plans: &[&LogicalPlan]) -> Result<Lowerer> {
         Ok(Lowerer {
             builder: Default::default(),
-            needs: Needs::of(&plans, self.env())?,
+            needs: Needs::of(plans, self.env())?,
             batch_mode: self.config.runtime_mode() == RuntimeMode::Batch,
             time_zone: self.time_zone(),
         })

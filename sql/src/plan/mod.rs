@@ -179,6 +179,11 @@ impl<'a> Planner<'a> {
     /// Whether a query reads lake tables and VALUES only, so that it is answered at once rather than watched.
     pub fn is_batch(&self, query: &Query) -> Result<bool> {
         let plan = self.tree(query, &Names::new(self, &self.stream))?;
+        self.reads_lake_only(&plan)
+    }
+
+    /// Whether a plan reads lake tables and VALUES only.
+    pub(crate) fn reads_lake_only(&self, plan: &LogicalPlan) -> Result<bool> {
         let mut only_lake = true;
         plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node

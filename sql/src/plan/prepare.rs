@@ -1,12 +1,12 @@
 //! Mends a query's syntax tree before DataFusion plans it: names of columns as Flink gives them, group windows of old.
 
 use super::group_window::{GROUP_WINDOWS, PART};
-use crate::parse::TableArgument;
+use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
     SelectItem, TableFactor, Value, VisitMut, VisitorMut,
 };
-use freshet_types::{Error, Result};
+use freshet_types::{Error, Result, SqlType};
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -34,6 +34,11 @@ struct Preparation;
 
 impl VisitorMut for Preparation {
     type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        level_timestamps(&mut query.body);
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         name_items(select);
@@ -64,6 +69,49 @@ impl VisitorMut for Preparation {
             Err(error) => return ControlFlow::Break(error),
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Gives the TIMESTAMP literals in a column of VALUES the digits of the longest: DataFusion would take those of the first.
+fn level_timestamps(body: &mut ast::SetExpr) {
+    match body {
+        ast::SetExpr::SetOperation { left, right, .. } => {
+            level_timestamps(left);
+            level_timestamps(right);
+        }
+        ast::SetExpr::Values(values) => {
+            let mut longest: Vec<Option<(u8, ast::DataType)>> = Vec::new();
+            for row in &values.rows {
+                longest.resize(longest.len().max(row.len()), None);
+                for (longest, cell) in longest.iter_mut().zip(row.iter()) {
+                    if let Some(digits) = timestamp_digits(cell)
+                        && longest.as_ref().is_none_or(|(most, _)| digits > *most)
+                        && let Expr::TypedString(text) = cell
+                    {
+                        *longest = Some((digits, text.data_type.clone()));
+                    }
+                }
+            }
+            for row in &mut values.rows {
+                for (cell, longest) in row.iter_mut().zip(&longest) {
+                    if timestamp_digits(cell).is_some()
+                        && let (Expr::TypedString(text), Some((_, data_type))) = (cell, longest)
+                    {
+                        text.data_type = data_type.clone();
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn timestamp_digits(expr: &Expr) -> Option<u8> {
+    let Expr::TypedString(text) = expr else { return None };
+    match (type_of(&text.data_type), &text.data_type) {
+        (Ok(Some(SqlType::Timestamp(digits))), _) => Some(digits),
+        (_, ast::DataType::Timestamp(digits, _)) => digits.and_then(|d| u8::try_from(d).ok()),
+        _ => None,
     }
 }
 

@@ -326,6 +326,26 @@ fn windows_ranked_whole_are_append_only() {
 }
 
 #[test]
+fn batch_mode_writes_final_rows() {
+    let mut session = orders("final");
+    session.run("SET 'execution.runtime-mode' = 'batch'");
+    let sql = "INSERT INTO append_sink SELECT CAST(COUNT(*) AS INT), customer FROM orders GROUP BY customer";
+    let job = session.planner().plan_inserts(&inserts(sql)).unwrap();
+    assert_eq!(job.sinks[0].changelog_mode, "I");
+    let out = run_job(&job, 1).unwrap();
+    assert_eq!(crate::testing::left(&out[0]).unwrap(), ["1,NULL", "1,b", "1,c", "3,a"]);
+}
+
+#[test]
+fn timestamps_of_values_keep_their_digits() {
+    let session = orders("digits");
+    let rows = session.agree(
+        "SELECT * FROM (VALUES (TIMESTAMP '2026-01-01 00:00:00'), (TIMESTAMP '2026-01-01 00:00:00.123')) AS t (x)",
+    );
+    assert_eq!(rows, ["2026-01-01 00:00:00.000", "2026-01-01 00:00:00.123"]);
+}
+
+#[test]
 fn shared_parts_of_a_statement_set_run_once() {
     let session = orders("share");
     let job = session
