@@ -51,13 +51,11 @@ pub(crate) struct StatusLine {
 const EVERY: Duration = Duration::from_millis(500);
 
 impl StatusLine {
-    #[expect(clippy::disallowed_methods, reason = "how long a person has waited is no event of the engine")]
     pub(crate) fn new() -> Self {
         Self { is_terminal: std::io::stderr().is_terminal(), begun: Instant::now(), last: None, is_drawn: false }
     }
 
     /// Draws the line, when it is time to and there is a terminal to draw it on.
-    #[expect(clippy::disallowed_methods, reason = "how long a person has waited is no event of the engine")]
     pub(crate) fn draw(&mut self, status: &JobStatus) {
         let now = Instant::now();
         if !self.is_terminal || now.duration_since(self.begun) < EVERY {

@@ -85,6 +85,7 @@ pub struct PollLimit {
 
 /// What a poll found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every poll gives a batch")]
 pub enum Poll {
     /// Rows, dead letters, or just a moved position.
     Batch(SourceBatch),

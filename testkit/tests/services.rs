@@ -1,5 +1,7 @@
 //! The rig itself: every component can be had and answers.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use freshet_testkit::services::{Hdfs, IcebergRest, Kafka, Readers, S3};
 use std::io::{Read, Write};
 use std::net::TcpStream;

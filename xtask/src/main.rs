@@ -1,5 +1,7 @@
 //! The project's own chores: `cargo xtask test | tidy | exams | services`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a terminal")]
+
 mod bench;
 mod exams;
 mod services;

@@ -4,10 +4,13 @@ use freshet_testkit::services::{Hdfs, IcebergRest, Kafka, Readers, S3};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A component: its name, and how it is started. Gives the pid, if one stays, and what to export.
+/// Starts a component: gives the pid, if one stays, and what to export.
+type Up = fn() -> Result<(Option<u32>, String), String>;
+
+/// A component: its name, and how it is started.
 struct Component {
     name: &'static str,
-    up: fn() -> Result<(Option<u32>, String), String>,
+    up: Up,
 }
 
 static COMPONENTS: &[Component] = &[

@@ -71,7 +71,6 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    #[expect(clippy::disallowed_methods, reason = "--for counts from the start of the process, by the wall")]
     pub(super) fn new(form: OutputForm, zone: chrono_tz::Tz) -> Self {
         Self {
             form,

@@ -1,3 +1,5 @@
+//! Segments written, read back, damaged bit by bit.
+
 use super::*;
 use crate::{JobFolder, SegmentWriter};
 use arrow::array::{ArrayRef, AsArray, Int64Array, ListArray, RecordBatch, StringArray};

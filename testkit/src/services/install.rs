@@ -22,7 +22,7 @@ pub(super) fn cache(name: &str) -> Result<PathBuf> {
 }
 
 /// Runs `make` unless `folder/done` is there; only one process at a time.
-fn once(folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn once(folder: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
     let done = folder.join("done");
     if done.exists() {
         return Ok(());
@@ -75,7 +75,8 @@ pub(super) fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn run(command: &mut Command, install: &str) -> Result<()> {
+/// Runs `command`; `install` is the line that installs what it needs.
+pub(super) fn run(command: &mut Command, install: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{name} does not start ({e}); install it: {install}"))?;
     if output.status.success() {

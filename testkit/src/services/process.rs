@@ -61,6 +61,7 @@ impl Running {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a drop cannot return its error")]
 impl Drop for Running {
     fn drop(&mut self) {
         if let Err(e) = self.child.kill().and_then(|()| self.child.wait()) {

@@ -55,8 +55,21 @@ show(db.execute(\"SELECT * FROM iceberg_scan('\" + metadata({folder:?}) + \"')\"
         ))
     }
 
-    /// Rows of `table` (namespace and name) as Spark reads them, through the lake's own SQLite catalog in `warehouse`.
-    pub fn spark(&self, warehouse: &Path, catalog: &str, table: &str) -> Result<Vec<String>> {
+    /// Rows of `table` (namespace and name) as PyIceberg reads them through a catalog, which `properties` describe in
+    /// PyIceberg's words. The lake's own SQLite file calls itself `freshet`.
+    pub fn pyiceberg_catalog(&self, properties: &[(&str, &str)], table: &str) -> Result<Vec<String>> {
+        let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key:?}: {value:?}")).collect();
+        self.lines(&format!(
+            "{METADATA}
+from pyiceberg.catalog import load_catalog
+show(load_catalog('freshet', **{{{properties}}}).load_table({table:?}).scan().to_arrow())",
+            properties = properties.join(", "),
+        ))
+    }
+
+    /// Rows of each of `tables` (namespace and name) as Spark reads them, through the lake's own SQLite catalog in
+    /// `warehouse`. One Spark for all of them: its start takes longer than the rest.
+    pub fn spark(&self, warehouse: &Path, catalog: &str, tables: &[&str]) -> Result<Vec<Vec<String>>> {
         let python = install::python("spark", &["pyspark==4.1.4", "pyarrow"])?;
         let jars = install::jars("spark-jars", SPARK_JARS)?;
         let script = format!(
@@ -75,11 +88,14 @@ for key, value in {{
 }}.items(): b = b.config(key, value)
 import pyarrow
 spark = b.getOrCreate()
-show(spark.sql('SELECT * FROM {catalog}.{table}').toArrow())",
+for table in {tables:?}:
+    print('{MARK}')
+    show(spark.sql('SELECT * FROM {catalog}.' + table).toArrow())",
             jars = jars.display().to_string(),
             warehouse = warehouse.display(),
         );
-        lines_of(&python, &script)
+        let lines = lines_of(&python, &script)?;
+        Ok(lines.split(|line| line == MARK).skip(1).map(<[String]>::to_vec).collect())
     }
 
     fn lines(&self, script: &str) -> Result<Vec<String>> {
@@ -87,15 +103,24 @@ show(spark.sql('SELECT * FROM {catalog}.{table}').toArrow())",
     }
 }
 
-/// Finds a table's newest metadata file, and writes rows as this project's `tsv` does.
+/// Stands before the rows of each table.
+const MARK: &str = "--- table ---";
+
+/// Finds a table's newest metadata file, and writes rows as this project's `tsv` does, times with six digits (the tables keep
+/// no other precision).
 const METADATA: &str = "
 import datetime, decimal, glob, sys
 def metadata(folder): return sorted(glob.glob(folder + '/metadata/*.metadata.json'))[-1]
 def text(v):
     if v is None: return chr(92) + 'N'
     if isinstance(v, bool): return 't' if v else 'f'
-    if isinstance(v, datetime.datetime): return v.replace(tzinfo=None).isoformat(sep=' ', timespec='milliseconds')
+    if isinstance(v, datetime.datetime): return v.replace(tzinfo=None).isoformat(sep=' ', timespec='microseconds')
+    if isinstance(v, bytes): return 2 * chr(92) + 'x' + v.hex()
+    if isinstance(v, list) and v and isinstance(v[0], tuple): return '{' + ', '.join(inner(k) + '=' + inner(x) for k, x in v) + '}'
+    if isinstance(v, list): return '[' + ', '.join(map(inner, v)) + ']'
+    if isinstance(v, dict): return '(' + ', '.join(map(inner, v.values())) + ')'
     return str(v)
+def inner(v): return 'NULL' if v is None else text(v)
 def show(table):
     for line in sorted(chr(9).join(text(v) for v in row.values()) for row in table.to_pylist()): print(line)
 ";

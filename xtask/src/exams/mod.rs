@@ -25,10 +25,13 @@ pub(crate) enum Outcome {
     Skipped(&'static str),
 }
 
+/// Runs the cases of a folder, or one of them.
+type RunSet = fn(&Path, Option<&str>) -> Result<Vec<(String, Outcome)>, String>;
+
 /// A set of cases.
 struct ExamSet {
     name: &'static str,
-    run: fn(&Path, Option<&str>) -> Result<Vec<(String, Outcome)>, String>,
+    run: RunSet,
 }
 
 static SETS: &[ExamSet] = &[

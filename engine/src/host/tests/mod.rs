@@ -1,3 +1,5 @@
+//! The host on real threads: exact counts at any worker count, restarts, failures, idle sources.
+
 mod crash;
 mod operators;
 mod outside;
