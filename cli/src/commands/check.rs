@@ -14,13 +14,15 @@ pub(super) fn define() -> Command {
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
+    let files: Vec<&PathBuf> = arguments.get_many("files").expect("clap requires one").collect();
     let mut wrong = 0;
-    for file in arguments.get_many::<PathBuf>("files").expect("clap requires one") {
+    for file in &files {
         let name = file.display().to_string();
         let text = shared::read_script(arguments, file)?;
         let mut session = shared::open_session(arguments)?;
         match session.check_script(&text, &mut |notice| screen::say_notice(notice)) {
             Ok(count) => screen::say_done(&format!("{name}: {count} statements, all fine")),
+            Err(e) if files.len() == 1 => return Err(freshet_server::diagnose(&e, &text, &name)),
             Err(e) => {
                 wrong += 1;
                 screen::say_error(&freshet_server::diagnose(&e, &text, &name));
@@ -29,7 +31,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     }
     match wrong {
         0 => Ok(()),
-        1 => Err(Error::invalid("check.failed", "one file has an error").hint("mend it and check again")),
-        n => Err(Error::invalid("check.failed", format!("{n} files have errors")).hint("mend them and check again")),
+        n => Err(Error::invalid("check.failed", format!("{n} of {} files have errors", files.len()))
+            .hint("mend them and check again")),
     }
 }

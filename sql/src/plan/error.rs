@@ -25,7 +25,7 @@ pub(crate) fn outward(error: DataFusionError) -> Error {
         },
         DataFusionError::Collection(mut all) if !all.is_empty() => outward(all.remove(0)),
         DataFusionError::SchemaError(schema, _) => of_schema(&schema),
-        DataFusionError::Plan(text) => Error::invalid("plan.invalid", first_line(&text)),
+        DataFusionError::Plan(text) => of_plan(&first_line(&text)),
         DataFusionError::NotImplemented(text) => Error::unsupported("plan.unsupported", first_line(&text)),
         DataFusionError::SQL(e, _) => Error::invalid("sql.syntax", first_line(&e.to_string())),
         DataFusionError::ArrowError(e, _) => Error::from(*e),
@@ -51,6 +51,31 @@ fn of_schema(error: &SchemaError) -> Error {
                 .hint("give one of them another name with AS")
         }
     }
+}
+
+/// The planning errors that people meet most, in our words and with a mend; the others as they are.
+fn of_plan(text: &str) -> Error {
+    if let Some(name) = text.strip_prefix("invalid function '").and_then(|rest| rest.split('\'').next()) {
+        let names = crate::functions::list();
+        let name = name.to_uppercase();
+        let near = suggest::nearest(&name, names.iter().map(|f| f.name));
+        let error = Error::not_found("function.unknown", format!("no function named \"{name}\""));
+        return error.hint(match near {
+            Some(near) => format!("did you mean \"{}\"?", near.to_uppercase()),
+            None => "write SHOW FUNCTIONS to list all functions".to_string(),
+        });
+    }
+    if text.contains("must appear in the GROUP BY clause") || text.contains("must be in GROUP BY") {
+        let name = text.split("column \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?");
+        let name = name.rsplit('.').next().unwrap_or(name);
+        return Error::invalid("group_by.column", format!("column \"{name}\" is neither grouped by nor aggregated"))
+            .hint(format!("add {name} to GROUP BY, or wrap it in an aggregate such as MAX({name})"));
+    }
+    if text.contains("not allowed in the WHERE clause") {
+        return Error::invalid("where.aggregate", "WHERE cannot hold an aggregate: it is decided row by row")
+            .hint("put the condition into HAVING, behind GROUP BY");
+    }
+    Error::invalid("plan.invalid", text)
 }
 
 fn plain(name: &str) -> String {
@@ -86,6 +111,8 @@ mod tests {
     fn foreign_texts_are_said_in_our_words() {
         let e = outward(DataFusionError::Plan("Something is wrong.\nbacktrace".into()));
         assert_eq!(e.text(), "something is wrong");
+        let e = outward(DataFusionError::Plan("Invalid function 'uppr'.\nDid you mean 'x'?".into()));
+        assert_eq!((e.code(), e.hint_text()), ("function.unknown", Some("did you mean \"UPPER\"?")));
         assert_eq!(outward(DataFusionError::NotImplemented("X".into())).kind(), freshet_types::ErrorKind::Unsupported);
     }
 }
