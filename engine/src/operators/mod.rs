@@ -8,6 +8,7 @@ pub mod aggregate;
 pub mod aggregate_call;
 pub mod assign_windows;
 pub mod calc;
+pub mod collect_windows;
 pub mod deduplicate;
 pub mod join;
 pub mod top_n;
@@ -26,6 +27,7 @@ pub use aggregate::{Aggregate, AggregateConfig};
 pub use aggregate_call::{AggregateCall, AggregateFunction};
 pub use assign_windows::{AssignWindows, AssignWindowsConfig};
 pub use calc::{Calc, CalcConfig};
+pub use collect_windows::{CollectWindows, CollectWindowsConfig};
 pub use deduplicate::{Deduplicate, DeduplicateConfig, Keep};
 pub use join::{ExpireBy, Join, JoinConfig, JoinKind, UnmatchedRows};
 pub use top_n::{SortColumn, TopN, TopNConfig};
@@ -48,6 +50,10 @@ pub static OPERATORS: &[OperatorDefinition] = &[
     OperatorDefinition {
         name: "window_aggregate",
         says: "Aggregates rows by key and window; a window leaves when it is complete.",
+    },
+    OperatorDefinition {
+        name: "collect_windows",
+        says: "Holds the rows of each window until it is complete; late rows are dropped.",
     },
     OperatorDefinition { name: "aggregate", says: "Keeps one up-to-date row of aggregates per key." },
     OperatorDefinition { name: "join", says: "Pairs rows of two changing inputs." },

@@ -10,7 +10,9 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Window};
 use datafusion::physical_expr::expressions::{CastExpr, Literal};
-use freshet_engine::operators::{Deduplicate, DeduplicateConfig, Keep, SortColumn, TopN, TopNConfig};
+use freshet_engine::operators::{
+    CollectWindows, CollectWindowsConfig, Deduplicate, DeduplicateConfig, Keep, SortColumn, TopN, TopNConfig,
+};
 use freshet_engine::{Input, Routing};
 use freshet_types::Result;
 use std::sync::Arc;
@@ -196,7 +198,13 @@ pub(super) fn keep_ranks(
             Some(Role::WindowStart(_) | Role::WindowEnd(_) | Role::WindowTime(_))
         )
     };
-    let for_good = append_only && flow.whole_windows && partition.iter().any(is_window);
+    let of_window =
+        |wanted: fn(Role) -> bool| partition.iter().filter_map(column_index).find(|column| wanted(roles[*column]));
+    // Rows that carry their windows, straight from the table function, are held until their window is complete.
+    let start = of_window(|role| matches!(role, Role::WindowStart(_)));
+    let end = of_window(|role| matches!(role, Role::WindowEnd(_)));
+    let held = (append_only && !flow.whole_windows && start.is_some()).then_some(end).flatten();
+    let for_good = append_only && (held.is_some() || flow.whole_windows && partition.iter().any(is_window));
     let names = flow.schema();
     let mut exprs: Vec<Physical> = (0..width).map(|i| super::flow::column(&names, i)).collect();
     let mut fields: Vec<FieldRef> = flow.columns.iter().map(|c| Arc::clone(&c.field)).collect();
@@ -216,7 +224,19 @@ pub(super) fn keep_ranks(
         .collect::<Result<Vec<_>>>()?;
     let below = flow.take(&mut lowerer.builder, exprs, fields)?.settle(&mut lowerer.builder)?;
     let routing = if keys.is_empty() { Routing::Single } else { Routing::Hash(keys.clone()) };
-    let inputs = vec![Input { from: below.node, routing }];
+    let mut inputs = vec![Input { from: below.node, routing: routing.clone() }];
+    if let Some(end) = held {
+        let config = CollectWindowsConfig { input: Arc::clone(&below.base), keys: keys.clone(), end };
+        let node = lowerer.builder.operator(OperatorNode {
+            what: format!("{keys:?} {end}"),
+            factory: Arc::new(CollectWindows::new(config)?),
+            exprs: Vec::new(),
+            inputs,
+            schema: Arc::clone(&below.base),
+            append_only: true,
+        });
+        inputs = vec![Input { from: node, routing }];
+    }
     let time_role = match order.as_slice() {
         [one] => roles.get(one.column).copied().unwrap_or(Role::Plain),
         _ => Role::Plain,
@@ -247,6 +267,8 @@ pub(super) fn keep_ranks(
         });
         Flow::of_node(node, schema, &roles, stays, bounded)
     } else {
+        // Of a window's rows of the latest time, the last to arrive is the last one.
+        let last_wins = for_good && one && is_time && !order[0].ascending;
         let stays = for_good || (append_only && order.is_empty() && ranks.from == 1 && !shows_rank);
         let factory = TopN::new(TopNConfig {
             input: Arc::clone(&below.base),
@@ -256,11 +278,11 @@ pub(super) fn keep_ranks(
             to: ranks.to as u64,
             rank: if shows_rank { ranks.rank.clone() } else { None },
             append_only,
-            last_wins: false,
+            last_wins,
         })?;
         let schema = factory.schema();
         let node = lowerer.builder.operator(OperatorNode {
-            what: format!("{keys:?} {order:?} {}..={} {shows_rank} {append_only}", ranks.from, ranks.to),
+            what: format!("{keys:?} {order:?} {}..={} {shows_rank} {append_only} {last_wins}", ranks.from, ranks.to),
             factory: Arc::new(factory),
             exprs: Vec::new(),
             inputs,

@@ -197,21 +197,21 @@ impl Layout {
 }
 
 /// The watermark up to which windows have left. It is part of the state: what was closed before a restart stays closed.
-struct Clock {
-    watermark: Watermark,
+pub(crate) struct Clock {
+    pub(crate) watermark: Watermark,
     saved: Watermark,
     groups: Range<usize>,
 }
 
-const CLOCK: &str = "clock";
+pub(crate) const CLOCK: &str = "clock";
 const PANES: &str = "panes";
 
 impl Clock {
-    fn new(context: &OperatorContext) -> Self {
+    pub(crate) fn new(context: &OperatorContext) -> Self {
         Self { watermark: Watermark::MIN, saved: Watermark::MIN, groups: context.key_groups.clone() }
     }
 
-    fn freeze(&mut self, kind: SegmentKind, tables: &mut Vec<FrozenTable>) -> Result<()> {
+    pub(crate) fn freeze(&mut self, kind: SegmentKind, tables: &mut Vec<FrozenTable>) -> Result<()> {
         if kind == SegmentKind::Base || self.saved != self.watermark {
             self.saved = self.watermark;
             let row = state_batch(vec![Arc::new(Int64Array::from(vec![self.watermark.0]))])?;
@@ -220,7 +220,7 @@ impl Clock {
         Ok(())
     }
 
-    fn restore(&mut self, rows: &RecordBatch) {
+    pub(crate) fn restore(&mut self, rows: &RecordBatch) {
         let watermark = Watermark(rows.column(0).as_primitive::<Int64Type>().value(0));
         self.watermark = self.watermark.max(watermark);
         self.saved = self.watermark;

@@ -326,6 +326,24 @@ fn windows_ranked_whole_are_append_only() {
 }
 
 #[test]
+fn rows_ranked_in_the_windows_that_they_carry_wait_for_them() {
+    let session = orders("held");
+    let ranked = |partition: &str| {
+        let sql = format!(
+            "INSERT INTO append_sink SELECT id, customer FROM (
+               SELECT *, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY id DESC) AS rn
+               FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE rn <= 2"
+        );
+        let job = session.planner().plan_inserts(&inserts(&sql))?;
+        let nodes: Vec<String> = job.graph.nodes.iter().map(|n| n.state_id.clone()).collect();
+        Ok::<_, freshet_types::Error>((job.sinks[0].changelog_mode, nodes.iter().any(|n| n == "collect_windows")))
+    };
+    assert_eq!(ranked("window_start, window_end, customer").unwrap(), ("I", true));
+    // Without the window in it, a rank may change at any time, and the sink only appends.
+    assert!(ranked("customer").is_err());
+}
+
+#[test]
 fn batch_mode_writes_final_rows() {
     let mut session = orders("final");
     session.run("SET 'execution.runtime-mode' = 'batch'");
