@@ -5,6 +5,7 @@
 //! case that does not pass.
 
 mod arroyo;
+mod arroyo_dialect;
 mod flink_cases;
 mod nexmark;
 mod rows;
