@@ -1,0 +1,50 @@
+//! Tells who must act when the client reports an error.
+
+use freshet_types::Error;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// The error for users; `what` says what was tried.
+pub(super) fn error(what: &str, brokers: &str, e: &KafkaError) -> Error {
+    let code = match e {
+        KafkaError::Transaction(inner) => Some(inner.code()),
+        other => other.rdkafka_error_code(),
+    };
+    from_code(what, brokers, code, &e.to_string())
+}
+
+/// The error for a code; `text` is what the client says.
+pub(super) fn from_code(what: &str, brokers: &str, code: Option<Code>, text: &str) -> Error {
+    let said = match code {
+        Some(code) => code.to_string(),
+        None => text.to_string(),
+    };
+    let text = format!("{what}: {said}");
+    match code {
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::SaslAuthenticationFailed
+            | Code::Authentication,
+        ) => Error::denied("kafka.denied", text)
+            .hint("check properties.security.protocol, sasl.* and the rights of the user"),
+        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::InvalidTopic) => {
+            Error::not_found("kafka.topic_unknown", text).hint("check the topic's name, or create it")
+        }
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Error::data("kafka.offset_gone", text).hint(
+            "the topic was cleaned or made anew since: start the job without its checkpoint, or keep records longer",
+        ),
+        Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
+            Error::conflict("kafka.fenced", text).hint("give each job a sink.transactional-id-prefix of its own")
+        }
+        Some(Code::MessageSizeTooLarge) => Error::data("kafka.record_size", text)
+            .hint("raise properties.max.request.size, and message.max.bytes of the broker"),
+        Some(Code::InvalidArgument | Code::InvalidConfig | Code::UnsupportedFeature | Code::UnsupportedVersion) => {
+            Error::invalid("kafka.setting", text).hint("check the properties of the table")
+        }
+        Some(_) => Error::unavailable("kafka.unavailable", format!("kafka at \"{brokers}\" does not answer: {text}"))
+            .hint("check properties.bootstrap.servers and that the broker runs; the job goes on by itself"),
+        None => Error::invalid("kafka.setting", text).hint("check the properties of the table"),
+    }
+}
