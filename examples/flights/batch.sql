@@ -7,4 +7,5 @@ CREATE TEMPORARY TABLE flights (
 
 SELECT origin, FLOOR(`date` TO HOUR) AS window_start, COUNT(*) AS flights, SUM(delay) AS total_delay, MAX(delay) AS worst
 FROM flights
+WHERE `date` < DATE '${UNTIL}'
 GROUP BY origin, FLOOR(`date` TO HOUR);

@@ -20,4 +20,4 @@ CREATE TEMPORARY TABLE flights_topic (
   'format' = 'json'
 );
 
-INSERT INTO flights_topic SELECT * FROM flights_file;
+INSERT INTO flights_topic SELECT * FROM flights_file WHERE `date` < DATE '${UNTIL}';

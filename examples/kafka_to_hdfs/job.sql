@@ -18,4 +18,4 @@ CREATE TABLE IF NOT EXISTS hdfs_lake.demo.hdfs_table (id BIGINT, name STRING, am
 
 INSERT INTO hdfs_lake.demo.hdfs_table SELECT * FROM kafka_table;
 
-SELECT name, COUNT(*) AS n, SUM(amount) AS total FROM hdfs_lake.demo.hdfs_table GROUP BY name;
+SELECT name, COUNT(*) AS n, SUM(amount) AS total FROM hdfs_lake.demo.hdfs_table GROUP BY name ORDER BY name;

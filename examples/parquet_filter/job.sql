@@ -1,1 +1,2 @@
-SELECT * FROM '${DIR}/data_lake/data.parquet' WHERE age > 30;
+SELECT * FROM 'data_lake/data.parquet' WHERE age > 30;
+SELECT * FROM 'data_lake/data.avro' WHERE age > 30;

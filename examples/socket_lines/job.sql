@@ -1,6 +1,6 @@
 CREATE TEMPORARY TABLE lines (
   line STRING,
-  at   AS PROCTIME_MS(),
+  at   AS CAST(LOCALTIMESTAMP AS TIMESTAMP(3)),
   WATERMARK FOR at AS at
 ) WITH ('connector' = 'socket', 'hostname' = '127.0.0.1', 'port' = '${PORT}', 'format' = 'raw');
 
