@@ -246,7 +246,20 @@ pub fn append_decimal(value: i128, scale: i8, out: &mut String) {
 /// assert_eq!([text(1.0), text(1e7), text(0.00123), text(1.5e-7)], ["1.0", "1.0E7", "0.00123", "1.5E-7"]);
 /// ```
 pub fn append_double(value: f64, out: &mut String) {
-    append_shortest(value, format!("{value:e}"), out);
+    append_shortest(value, shortest_double(value), out);
+}
+
+/// The fewest digits that are this double; of two that are equally near, the even one, as Java, Python and C++ choose.
+fn shortest_double(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let Some((mantissa, _)) = shortest.split_once('e') else { return shortest };
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // Only texts as long as the precision of a double can be ties; rounding to a given length takes the even one.
+    if digits < 15 || mantissa.as_bytes().last().is_some_and(|digit| digit % 2 == 0) {
+        return shortest;
+    }
+    let even = format!("{value:.*e}", digits - 1);
+    if even.parse() == Ok(value) { even } else { shortest }
 }
 
 /// Appends a float as Java's `Float.toString` does.
@@ -322,6 +335,10 @@ mod tests {
             (-0.0, "-0.0"),
             (1.0 / 3.0, "0.3333333333333333"),
             (100.0, "100.0"),
+            // Halfway between two texts of this length.
+            (98.0 + 649.0 / 32_768.0, "98.01980590820312"),
+            (-70_368_744_177_664.0 - 3.0 / 64.0, "-7.036874417766405E13"),
+            (f64::MAX, "1.7976931348623157E308"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
         ] {
             let mut out = String::new();
