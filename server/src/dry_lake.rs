@@ -11,10 +11,9 @@ use freshet_sql::catalog::external::{
 };
 use freshet_types::{Error, OptionSpec, Options, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Opens dry catalogs: over the real one where its folder exists, over nothing where it does not.
+/// Opens dry catalogs: over the real one where it exists, over nothing where it does not.
 pub(crate) struct DryFactory(pub(crate) &'static dyn CatalogFactory);
 
 impl CatalogFactory for DryFactory {
@@ -27,9 +26,7 @@ impl CatalogFactory for DryFactory {
     }
 
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>> {
-        let folder = options.get("warehouse").map(|w| w.strip_prefix("file://").unwrap_or(w));
-        let exists = folder.is_some_and(|f| Path::new(f).is_dir());
-        let below = if exists { Some(self.0.open(name, options, env)?) } else { None };
+        let below = if self.0.exists(name, options, env)? { Some(self.0.open(name, options, env)?) } else { None };
         Ok(Arc::new(DryCatalog { below, made: Mutex::default() }))
     }
 }
@@ -81,7 +78,9 @@ impl ExternalCatalog for DryCatalog {
 
     fn drop_database(&self, name: &str, cascade: bool) -> Result<()> {
         if !cascade && !self.tables(name)?.is_empty() {
-            return Err(Error::invalid("database.not_empty", format!("database \"{name}\" has tables")).hint("add CASCADE"));
+            return Err(
+                Error::invalid("database.not_empty", format!("database \"{name}\" has tables")).hint("add CASCADE")
+            );
         }
         let mut made = self.made();
         made.databases.remove(name);
@@ -91,7 +90,9 @@ impl ExternalCatalog for DryCatalog {
 
     fn tables(&self, database: &str) -> Result<Vec<String>> {
         let mut names: BTreeSet<String> = match &self.below {
-            Some(below) if below.databases()?.iter().any(|d| d == database) => below.tables(database)?.into_iter().collect(),
+            Some(below) if below.databases()?.iter().any(|d| d == database) => {
+                below.tables(database)?.into_iter().collect()
+            }
             _ => BTreeSet::new(),
         };
         for ((of, name), definition) in &self.made().tables {

@@ -25,6 +25,15 @@ impl CatalogFactory for IcebergCatalogFactory {
         &OPTIONS
     }
 
+    fn exists(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<bool> {
+        let options = CatalogOptions::parse(options).map_err(|e| e.at("catalog", name))?;
+        if options.rest {
+            return Ok(true);
+        }
+        let storage = storage_of(&options, env).map_err(|e| e.at("catalog", name))?;
+        Ok(file_of(name, &options, &storage, env).is_file())
+    }
+
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>> {
         Ok(Arc::new(IcebergCatalog::open(name, options, env)?))
     }
@@ -66,13 +75,17 @@ impl IcebergCatalog {
     }
 }
 
-fn embedded(name: &str, options: &CatalogOptions, env: &ConnectorEnv) -> Result<SqliteCatalog> {
+fn storage_of(options: &CatalogOptions, env: &ConnectorEnv) -> Result<Storage> {
     let warehouse = match &options.warehouse {
         Some(warehouse) => warehouse.clone(),
         None => env.state_dir.join("lake").display().to_string(),
     };
-    let storage = Storage::open(&warehouse, &options.written)?;
-    let file = match (&options.catalog_file, storage.local_path("")) {
+    Storage::open(&warehouse, &options.written)
+}
+
+/// The SQLite file of an embedded catalog.
+fn file_of(name: &str, options: &CatalogOptions, storage: &Storage, env: &ConnectorEnv) -> PathBuf {
+    match (&options.catalog_file, storage.local_path("")) {
         (Some(file), _) => PathBuf::from(file.strip_prefix("file://").unwrap_or(file)),
         (None, Some(folder)) => folder.join("catalog.db"),
         // SQLite needs a local file: it stands beside the job's state, one for each warehouse.
@@ -80,7 +93,12 @@ fn embedded(name: &str, options: &CatalogOptions, env: &ConnectorEnv) -> Result<
             let of_warehouse = format!("{name}-{:08x}.db", crc32fast::hash(storage.url().as_bytes()));
             env.state_dir.join("lake").join(of_warehouse)
         }
-    };
+    }
+}
+
+fn embedded(name: &str, options: &CatalogOptions, env: &ConnectorEnv) -> Result<SqliteCatalog> {
+    let storage = storage_of(options, env)?;
+    let file = file_of(name, options, &storage, env);
     let roots: Vec<&str> =
         std::iter::once(storage.url()).chain(options.allowed_locations.iter().map(String::as_str)).collect();
     let io = LakeIo::open(&roots, &options.written)?;

@@ -13,6 +13,14 @@ pub trait CatalogFactory: Send + Sync {
     /// Options besides `type`.
     fn options(&self) -> &'static [OptionSpec];
 
+    /// Whether the catalog is there already, so that opening it makes nothing.
+    ///
+    /// # Errors
+    /// Those of wrong options.
+    fn exists(&self, _name: &str, _options: &Options, _env: &ConnectorEnv) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Opens the catalog, creating what an embedded one needs.
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>>;
 }
