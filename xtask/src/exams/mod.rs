@@ -6,7 +6,9 @@
 
 mod arroyo;
 mod arroyo_dialect;
+mod bad_input;
 mod flink_cases;
+mod iceberg;
 mod nexmark;
 mod rows;
 mod session;
@@ -39,6 +41,8 @@ static SETS: &[ExamSet] = &[
     ExamSet { name: "nexmark", run: nexmark::run },
     ExamSet { name: "flink_cases", run: flink_cases::run },
     ExamSet { name: "arroyo", run: arroyo::run },
+    ExamSet { name: "bad_input", run: bad_input::run },
+    ExamSet { name: "iceberg", run: iceberg::run },
 ];
 
 /// Runs the sets that are named, or all; `SET/CASE` runs one case.

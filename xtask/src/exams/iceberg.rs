@@ -1,8 +1,6 @@
-//! Reads every table of a folder of outside Iceberg tables and compares it with the rows that are expected.
-//!
-//! `cargo run -p freshet-lake --example read_exams FOLDER`: FOLDER holds `expected_tables.json`, `tables/`, and the
-//! metadata files, deletion vectors and manifest lists of `metadata_rust/` and `metadata_java/`.
+//! Iceberg tables, metadata files and deletion vectors of other writers, read by our lake.
 
+use super::Outcome;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use datafusion::prelude::SessionContext;
@@ -16,38 +14,36 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn main() {
-    let Some(folder) = std::env::args().nth(1).map(PathBuf::from) else {
-        say("usage: read_exams FOLDER");
-        std::process::exit(2);
-    };
-    let failed = tables(&folder) + metadata_files(&folder) + bitmaps(&folder);
-    say(&format!("{failed} failed"));
-    std::process::exit(i32::from(failed > 0));
+type Outcomes = Vec<(String, Outcome)>;
+
+/// Reads every table, metadata file and bitmap.
+pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Outcomes, String> {
+    // Places in the metadata are compared with the lake's folder as they are written.
+    let folder = &folder.canonicalize().map_err(|e| format!("{}: {e}", folder.display()))?;
+    let file = folder.join("expected_tables.json");
+    let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let tables: Vec<Value> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+    let mut outcomes: Outcomes = tables
+        .iter()
+        .map(|t| {
+            let found = match open(folder, t).and_then(|table| listed(&table, t)) {
+                Ok(found) => outcome(check_table(t, found)),
+                Err(e) => Outcome::Refused(e),
+            };
+            (t["table"].as_str().unwrap_or("?").to_string(), found)
+        })
+        .collect();
+    outcomes.extend(metadata_files(folder));
+    outcomes.extend(bitmaps(folder));
+    outcomes.retain(|(name, _)| only.is_none_or(|o| name == o));
+    Ok(outcomes)
 }
 
-#[expect(clippy::print_stdout, reason = "an example tells its findings")]
-fn say(line: &str) {
-    println!("{line}");
-}
-
-fn report(what: &str, outcome: Result<String, String>) -> usize {
-    match outcome {
-        Ok(note) => {
-            say(&format!("pass  {what}  {note}"));
-            0
-        }
-        Err(e) => {
-            say(&format!("FAIL  {what}: {e}"));
-            1
-        }
+fn outcome(found: Result<String, String>) -> Outcome {
+    match found {
+        Ok(_) => Outcome::Pass,
+        Err(why) => Outcome::Wrong(why),
     }
-}
-
-fn tables(folder: &Path) -> usize {
-    let text = std::fs::read_to_string(folder.join("expected_tables.json")).expect("expected_tables.json is there");
-    let tables: Vec<Value> = serde_json::from_str(&text).expect("it is a JSON list");
-    tables.iter().map(|t| report(t["table"].as_str().unwrap_or("?"), check_table(folder, t))).sum()
 }
 
 fn open(folder: &Path, expected: &Value) -> Result<LakeTable, String> {
@@ -64,14 +60,19 @@ fn open(folder: &Path, expected: &Value) -> Result<LakeTable, String> {
     LakeTable::from_files(io, &location, Arc::new(SystemClock)).map_err(|e| e.to_string())
 }
 
-fn check_table(folder: &Path, expected: &Value) -> Result<String, String> {
-    let table = open(folder, expected)?;
-    if let Some(reason) = expected.get("pyiceberg_error").and_then(Value::as_str).filter(|r| r.contains("remote")) {
-        let Some(snapshot) = table.metadata().current_snapshot() else { return Ok("no snapshot".into()) };
-        let live = files::live_files(&table.loaded().io, table.metadata(), snapshot).map_err(|e| e.to_string())?;
-        return Ok(format!("{} files listed ({reason})", live.len()));
+/// The rows of a table; none where its data files lie elsewhere, and only their list can be read.
+fn listed(table: &LakeTable, expected: &Value) -> Result<Option<Vec<RecordBatch>>, String> {
+    if expected["pyiceberg_error"].as_str().is_some_and(|reason| reason.contains("remote")) {
+        if let Some(snapshot) = table.metadata().current_snapshot() {
+            files::live_files(&table.loaded().io, table.metadata(), snapshot).map_err(|e| e.to_string())?;
+        }
+        return Ok(None);
     }
-    let rows = read(&table)?;
+    read(table).map(Some)
+}
+
+fn check_table(expected: &Value, rows: Option<Vec<RecordBatch>>) -> Result<String, String> {
+    let Some(rows) = rows else { return Ok("listed".into()) };
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
     let Some(wanted) = expected.get("row_count").and_then(Value::as_u64) else {
         return Ok(format!("{count} rows, to be compared with duckdb_tests"));
@@ -205,8 +206,8 @@ fn canonical(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
-fn metadata_files(folder: &Path) -> usize {
-    let mut failed = 0;
+fn metadata_files(folder: &Path) -> Outcomes {
+    let mut outcomes = Vec::new();
     for sub in ["metadata_rust/table_metadata", "metadata_rust", "metadata_java"] {
         let Ok(entries) = std::fs::read_dir(folder.join(sub)) else { continue };
         let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
@@ -224,29 +225,29 @@ fn metadata_files(folder: &Path) -> usize {
                 (Ok(_), true) => Err("was not refused".to_string()),
                 (Err(e), false) => Err(e.to_string()),
             };
-            failed += report(&format!("{sub}/{name}"), outcome);
+            outcomes.push((format!("{sub}/{name}"), self::outcome(outcome)));
         }
     }
-    failed
+    outcomes
 }
 
-fn bitmaps(folder: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder.join("metadata_java/deletes")) else { return 0 };
+fn bitmaps(folder: &Path) -> Outcomes {
+    let Ok(entries) = std::fs::read_dir(folder.join("metadata_java/deletes")) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     paths.sort();
-    let mut failed = 0;
+    let mut outcomes = Vec::new();
     for path in paths {
         let bytes = std::fs::read(&path).expect("the file can be read");
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_string();
         let decode = |bytes: &[u8]| freshet_lake::scan::decode_positions(bytes);
         let outcome = match decode(&bytes) {
-            Ok(positions) => match (0..bytes.len()).find(|cut| decode(&bytes[..*cut]).is_ok()) {
-                None => Ok(format!("{} positions", positions.len())),
-                Some(cut) => Err(format!("cut to {cut} of {} bytes it still decodes", bytes.len())),
+            Ok(_) => match (0..bytes.len()).find(|cut| decode(&bytes[..*cut]).is_ok()) {
+                None => Outcome::Pass,
+                Some(cut) => Outcome::Wrong(format!("cut to {cut} of {} bytes it still decodes", bytes.len())),
             },
-            Err(e) => Err(e.to_string()),
+            Err(e) => Outcome::Refused(e.to_string()),
         };
-        failed += report(&format!("deletes/{name}"), outcome);
+        outcomes.push((format!("deletes/{name}"), outcome));
     }
-    failed
+    outcomes
 }
