@@ -147,12 +147,11 @@ pub(super) fn settings(properties: &Options) -> Result<BTreeMap<String, String>>
             special(name, value, properties, &mut settings)?;
         }
     }
-    // A Java client sets a truststore where librdkafka wants files.
-    if let Some(mechanism) = properties.get("sasl.mechanism").or(properties.get("sasl.mechanisms")) {
-        if !matches!(mechanism, "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512") {
-            return Err(Error::unsupported("kafka.property", format!("sasl.mechanism \"{mechanism}\" is not there"))
-                .hint("use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"));
-        }
+    if let Some(mechanism) = properties.get("sasl.mechanism").or(properties.get("sasl.mechanisms"))
+        && !matches!(mechanism, "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512")
+    {
+        return Err(Error::unsupported("kafka.property", format!("sasl.mechanism \"{mechanism}\" is not there"))
+            .hint("use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"));
     }
     Ok(settings)
 }

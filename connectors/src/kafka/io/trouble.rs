@@ -9,7 +9,12 @@ pub(super) fn error(what: &str, brokers: &str, e: &KafkaError) -> Error {
         KafkaError::Transaction(inner) => Some(inner.code()),
         other => other.rdkafka_error_code(),
     };
-    from_code(what, brokers, code, &e.to_string())
+    let text = match e {
+        // Without the value, which may be a secret.
+        KafkaError::ClientConfig(_, text, name, _) => format!("{text} (property \"{name}\")"),
+        other => other.to_string(),
+    };
+    from_code(what, brokers, code, &text)
 }
 
 /// The error for a code; `text` is what the client says.

@@ -99,7 +99,6 @@ impl SinkCommitter for TransactionCommitter {
             // Dropped without an abort: the next producer of this id ends the transaction.
             self.producer = None;
             self.committed = None;
-            // Being fenced once may have been by an earlier attempt of ourselves; the engine tries again.
             return Err(error);
         }
         for file in tokens.iter().filter_map(|t| t.file.as_ref()) {
