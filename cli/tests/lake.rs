@@ -2,6 +2,12 @@
 //!
 //! Rows are compared as text, one line each: `freshet sql -o tsv` beside DuckDB, PyIceberg and Spark.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests: a panic is their answer, figures are for the reader"
+)]
+
 mod support;
 
 use freshet_testkit::services::{Hdfs, IcebergRest, Readers, S3};
@@ -81,7 +87,7 @@ fn others_read_the_rows_that_were_written() {
     }
 }
 
-/// Writes a lake table and files below `url`, twice; a second run must find nothing to do.
+/// Writes a lake table and files below `url`: stopped midway, then to the end; a run more must find nothing to do.
 fn writes_once(freshet: &Freshet, url: &str, options: &str) -> String {
     let comma = if options.is_empty() { "" } else { ", " };
     let file = freshet.data().join("catalog.db").display().to_string();
@@ -101,6 +107,8 @@ INSERT INTO l.d.parted {PARTED_ROWS};\nINSERT INTO parquet_files {PARTED_ROWS};\
     );
     // In files, an empty text in a partition column is NULL, as in Flink.
     let of_files = sorted(parted_rows().iter().map(|row| row.replace("\t\t", "\t\\N\t")));
+    freshet.run_for(&job, "250 ms");
+    let begun = freshet.rows(&format!("{catalog}SELECT * FROM l.d.parted;")).len();
     for attempt in ["first run", "second run"] {
         freshet.run(&job);
         let read = |table: &str| freshet.rows(&format!("{setup}SELECT id, name, region, `day` FROM {table};"));
@@ -110,7 +118,9 @@ INSERT INTO l.d.parted {PARTED_ROWS};\nINSERT INTO parquet_files {PARTED_ROWS};\
         let snapshots = freshet.snapshots(&catalog, "l.d.parted");
         assert!(snapshots > 1, "{snapshots} snapshots");
         freshet.verify(&catalog, "l.d.parted", ROWS as usize);
-        println!("{url}, {attempt}: {ROWS} rows in {snapshots} snapshots, as in Parquet and JSON files");
+        println!(
+            "{url}, {attempt}: {ROWS} rows in {snapshots} snapshots ({begun} before it was stopped), as in Parquet and JSON files"
+        );
     }
     file
 }

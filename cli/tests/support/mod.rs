@@ -48,6 +48,12 @@ impl Freshet {
         self.output(&["run", "job.sql"]);
     }
 
+    /// The same, stopped after a while as by Ctrl-C.
+    pub(crate) fn run_for(&self, sql: &str, time: &str) {
+        std::fs::write(self.folder.path().join("job.sql"), sql).unwrap();
+        self.output(&["run", "job.sql", "--for", time]);
+    }
+
     /// `freshet sql`.
     pub(crate) fn sql(&self, sql: &str) {
         self.output(&["sql", "-c", sql]);
