@@ -1,5 +1,7 @@
 //! Connector `kafka` against a real broker.
 
+#![expect(clippy::unwrap_used, reason = "a test panics with what is wrong")]
+
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use freshet_connector_api::conformance::{SinkCase, check_sink};
 use freshet_connector_api::connector::Console;
