@@ -192,3 +192,24 @@ fn own_folder(catalog: &dyn TableCatalog, table: &TableName, loaded: &Loaded) ->
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{env, options};
+    use freshet_types::{SystemClock, VirtualClock};
+
+    #[test]
+    fn an_embedded_catalog_exists_once_it_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = env(folder.path(), &Arc::new(VirtualClock::at(SystemClock.now_ms())));
+        let local = folder.path().join("local").display().to_string();
+        for warehouse in [local.as_str(), "hdfs://127.0.0.1:9/warehouse", "s3://bucket/warehouse"] {
+            let options = options(&[("warehouse", warehouse)]);
+            let factory = IcebergCatalogFactory;
+            assert!(!factory.exists("lake", &options, &env).unwrap(), "{warehouse}");
+            factory.open("lake", &options, &env).unwrap();
+            assert!(factory.exists("lake", &options, &env).unwrap(), "{warehouse}");
+        }
+    }
+}
