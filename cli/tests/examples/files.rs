@@ -31,7 +31,8 @@ fn csv_count_on_hdfs() {
     let hdfs = Hdfs::start().unwrap();
     let mut example = Example::new("csv_count_on_hdfs");
     example.set("HDFS", &hdfs.url());
-    example.set("FROM", example.file("input").to_str().unwrap().to_string().as_str());
+    let input = example.file("input").display().to_string();
+    example.set("FROM", &input);
     example.check(&["load.sql", "job.sql"]);
     example.run("load.sql");
     assert_eq!(example.run("job.sql").0, example.expected());
