@@ -76,9 +76,8 @@ fn as_field(schema: &SchemaRef, value: &[u8]) -> Result<bool, String> {
     let accepted = decoder.push(&record).is_ok();
     decoder.push(after).map_err(|e| e.reason)?;
     let rows = decoder.finish().map_err(|e| e.to_string())?;
-    let numbers = rows.column(1).clone();
     let numbers: Vec<i32> =
-        arrow::array::AsArray::as_primitive::<arrow::datatypes::Int32Type>(&numbers).values().to_vec();
+        arrow::array::AsArray::as_primitive::<arrow::datatypes::Int32Type>(rows.column(1)).values().to_vec();
     let wanted: &[i32] = if accepted { &[1, 2, 3] } else { &[1, 3] };
     if numbers == wanted { Ok(accepted) } else { Err(format!("the records became {numbers:?}")) }
 }

@@ -176,9 +176,9 @@ fn scripted_table(name: &str, table: &Value, folder: &Path) -> Result<Result<Str
         };
         let _ = write!(ddl, ", WATERMARK FOR `{column}` AS {expression}");
     }
-    let _ = write!(
+    let _ = writeln!(
         ddl,
-        ") WITH ('connector' = 'events', 'path' = '{}', 'one-by-one' = 'true', 'updating' = '{updating}');\n",
+        ") WITH ('connector' = 'events', 'path' = '{}', 'one-by-one' = 'true', 'updating' = '{updating}');",
         file.display()
     );
     let _ = writeln!(
