@@ -82,7 +82,15 @@ fn snapshots(table: &LakeTable) -> RecordBatch {
 
 fn files(table: &LakeTable) -> Result<RecordBatch> {
     let lines = listing::files(table)?.into_iter().map(|f| {
-        vec![text(f.path), text(f.content), text(f.format), text(f.partition), text(f.rows), text(f.size), text(f.snapshot_id)]
+        vec![
+            text(f.path),
+            text(f.content),
+            text(f.format),
+            text(f.partition),
+            text(f.rows),
+            text(f.size),
+            text(f.snapshot_id),
+        ]
     });
     Ok(rows(&["file", "content", "format", "partition", "rows", "bytes", "snapshot"], lines.collect()))
 }

@@ -223,7 +223,8 @@ mod tests {
             created_ms: 1_700_000_000_000,
             workers: 2,
             finished: false,
-            sources: [("bids".to_owned(), SourceRoot { event_time: true, watermark_ms: None, splits: vec![split] })].into(),
+            sources: [("bids".to_owned(), SourceRoot { event_time: true, watermark_ms: None, splits: vec![split] })]
+                .into(),
             operators: [("agg".to_owned(), OperatorRoot { fingerprint: Some("i64".into()), ..Default::default() })]
                 .into(),
             sinks: [("out".to_owned(), SinkRoot { tokens: vec![vec![], vec![0, 255, 16]] })].into(),

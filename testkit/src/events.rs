@@ -38,8 +38,9 @@ impl Connector for Events {
 
     fn source(&self, table: &TableSpec, _env: &ConnectorEnv) -> Result<Arc<dyn Source>> {
         let path = table.options.required("path")?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::not_found("events.file", "the file of events cannot be read").because(e).at("file", path))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::not_found("events.file", "the file of events cannot be read").because(e).at("file", path)
+        })?;
         let events = text.lines().map(parse).collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(EventsSource {
             events: events.into(),
@@ -87,9 +88,8 @@ impl Source for EventsSource {
     }
 
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {
-        let schema: SchemaRef = Arc::new(Schema::new(
-            projection.iter().map(|i| self.schema.field(*i).clone()).collect::<Vec<_>>(),
-        ));
+        let schema: SchemaRef =
+            Arc::new(Schema::new(projection.iter().map(|i| self.schema.field(*i).clone()).collect::<Vec<_>>()));
         let json = freshet_formats::find("json")?;
         Ok(Box::new(EventsReader {
             events: Arc::clone(&self.events),
@@ -112,7 +112,8 @@ struct EventsReader {
 impl SourceReader for EventsReader {
     fn assign(&mut self, splits: Vec<AssignedSplit>) -> Result<()> {
         for split in splits {
-            let position = split.from.0.parse().map_err(|_| Error::internal("events.offset", "an offset is a line number"))?;
+            let position =
+                split.from.0.parse().map_err(|_| Error::internal("events.offset", "an offset is a line number"))?;
             self.next = Some((split.id, position));
         }
         Ok(())

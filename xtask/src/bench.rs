@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         let status = Command::new(env!("CARGO")).args(arguments).status().map_err(|e| e.to_string())?;
         if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
     };
-    for (name, package, example) in [("ceiling", "freshet-engine", "ceiling"), ("decode", "freshet-formats", "decode_speed")] {
+    for (name, package, example) in
+        [("ceiling", "freshet-engine", "ceiling"), ("decode", "freshet-formats", "decode_speed")]
+    {
         if let Some(at) = names.iter().position(|n| n == name) {
             names.remove(at);
             cargo(&["run", "--release", "--locked", "-p", package, "--example", example])?;

@@ -23,7 +23,11 @@ static CHORES: &[Chore] = &[
     Chore { name: "tidy", doc: "floors, registries, file headers", run: tidy::run },
     Chore { name: "exams", doc: "cases that others wrote: exams [SET ...] [--bless]", run: exams::run },
     Chore { name: "bench", doc: "the release build against DuckDB: bench [--events N] [NAME ...]", run: bench::run },
-    Chore { name: "services", doc: "real components for tests: services up|down kafka hdfs s3 rest readers", run: services::run },
+    Chore {
+        name: "services",
+        doc: "real components for tests: services up|down kafka hdfs s3 rest readers",
+        run: services::run,
+    },
 ];
 
 fn main() -> ExitCode {

@@ -67,7 +67,8 @@ fn pid_file() -> PathBuf {
 }
 
 fn up(name: &str) -> Result<(), String> {
-    let component = COMPONENTS.iter().find(|c| c.name == name).ok_or_else(|| format!("no component named \"{name}\""))?;
+    let component =
+        COMPONENTS.iter().find(|c| c.name == name).ok_or_else(|| format!("no component named \"{name}\""))?;
     let (pid, line) = (component.up)()?;
     println!("{line}");
     if let Some(pid) = pid {

@@ -23,7 +23,8 @@ fn step(name: &str, run: impl FnOnce() -> Result<(), String>) -> Result<(), Stri
 }
 
 fn cargo(arguments: &[&str]) -> Result<(), String> {
-    let status = Command::new(env!("CARGO")).args(arguments).status().map_err(|e| format!("cargo did not start: {e}"))?;
+    let status =
+        Command::new(env!("CARGO")).args(arguments).status().map_err(|e| format!("cargo did not start: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
 }
 

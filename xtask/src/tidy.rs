@@ -37,12 +37,17 @@ impl Layers {
                 table = name;
                 continue;
             }
-            let (key, value) = line.split_once('=').ok_or_else(|| format!("layers.toml: \"{line}\" is not KEY = VALUE"))?;
+            let (key, value) =
+                line.split_once('=').ok_or_else(|| format!("layers.toml: \"{line}\" is not KEY = VALUE"))?;
             let (key, value) = (key.trim().to_string(), value.trim());
             match table {
-                "floors" => drop(layers.floors.insert(key, value.parse().map_err(|_| format!("layers.toml: {value}"))?)),
+                "floors" => {
+                    let floor = value.parse().map_err(|_| format!("layers.toml: \"{value}\" is no floor"))?;
+                    layers.floors.insert(key, floor);
+                }
                 "only" => {
-                    let names = value.trim_matches(['[', ']']).split(',').map(|n| n.trim().trim_matches('"').to_string());
+                    let names =
+                        value.trim_matches(['[', ']']).split(',').map(|n| n.trim().trim_matches('"').to_string());
                     layers.only.insert(key, names.collect());
                 }
                 other => return Err(format!("layers.toml: unknown table [{other}]")),
@@ -55,14 +60,18 @@ impl Layers {
         for entry in fs::read_dir(".").map_err(|e| e.to_string())?.flatten() {
             let manifest = entry.path().join("Cargo.toml");
             let Ok(text) = fs::read_to_string(&manifest) else { continue };
-            let Some(name) = text.lines().find_map(|l| l.strip_prefix("name = ")).map(|n| n.trim_matches('"')) else { continue };
+            let Some(name) = text.lines().find_map(|l| l.strip_prefix("name = ")).map(|n| n.trim_matches('"')) else {
+                continue;
+            };
             let Some(floor) = self.floors.get(name) else {
                 found.push(format!("{}: crate \"{name}\" has no floor in layers.toml", manifest.display()));
                 continue;
             };
             let dependencies = text.split("[dependencies]").nth(1).unwrap_or("");
             let dependencies = dependencies.split("[dev-dependencies]").next().unwrap_or("");
-            for dependency in dependencies.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|d| !d.is_empty()) {
+            for dependency in
+                dependencies.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|d| !d.is_empty())
+            {
                 if self.floors.get(dependency).is_some_and(|other| other >= floor) {
                     found.push(format!("{name} (floor {floor}) depends on {dependency}, which is not below it"));
                 }
@@ -111,7 +120,10 @@ fn headers(found: &mut Vec<String>) -> Result<(), String> {
             for file in rust_files(&folder)? {
                 let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
                 if !text.starts_with("//!") {
-                    found.push(format!("{}: begins without a sentence that says what it is for (//! ...)", file.display()));
+                    found.push(format!(
+                        "{}: begins without a sentence that says what it is for (//! ...)",
+                        file.display()
+                    ));
                 }
             }
         }

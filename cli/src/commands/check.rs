@@ -9,7 +9,14 @@ use std::path::PathBuf;
 pub(super) fn define() -> Command {
     Command::new("check")
         .about("Check SQL files without running them: syntax, names, types, options, plans")
-        .arg(Arg::new("files").value_name("FILE.sql").required(true).num_args(1..).value_parser(value_parser!(PathBuf)).help("SQL files; - is standard input"))
+        .arg(
+            Arg::new("files")
+                .value_name("FILE.sql")
+                .required(true)
+                .num_args(1..)
+                .value_parser(value_parser!(PathBuf))
+                .help("SQL files; - is standard input"),
+        )
         .args(shared::session_arguments())
 }
 

@@ -20,7 +20,13 @@ const WITHOUT_TERMINAL: Duration = Duration::from_secs(20);
 pub(super) fn define() -> Command {
     Command::new("demo")
         .about("Watch this machine: its figures in event-time windows, joined, into an Iceberg table")
-        .arg(Arg::new("for").long("for").value_name("TIME").value_parser(|t: &str| parse_duration(t).ok_or("write a time such as 20s")).help("Stop after so long [default: until Ctrl-C on a terminal, else 20s]"))
+        .arg(
+            Arg::new("for")
+                .long("for")
+                .value_name("TIME")
+                .value_parser(|t: &str| parse_duration(t).ok_or("write a time such as 20s"))
+                .help("Stop after so long [default: until Ctrl-C on a terminal, else 20s]"),
+        )
         .arg(Arg::new("show").long("show").action(clap::ArgAction::SetTrue).help("Print the SQL of the demo and leave"))
         .args(shared::session_arguments())
 }

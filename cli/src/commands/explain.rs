@@ -8,7 +8,13 @@ use std::path::PathBuf;
 pub(super) fn define() -> Command {
     Command::new("explain")
         .about("Show plans: operators, changelog modes, guarantee of each sink")
-        .arg(Arg::new("file").value_name("FILE.sql").required(true).value_parser(value_parser!(PathBuf)).help("SQL file; - is standard input"))
+        .arg(
+            Arg::new("file")
+                .value_name("FILE.sql")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("SQL file; - is standard input"),
+        )
         .args(shared::session_arguments())
 }
 
@@ -17,9 +23,8 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     let file = arguments.get_one::<PathBuf>("file").expect("clap requires it");
     let text = shared::read_script(arguments, file)?;
     let mut session = shared::open_session(arguments)?;
-    let plans = session
-        .explain_script(&text)
-        .map_err(|e| freshet_server::diagnose(&e, &text, &file.display().to_string()))?;
+    let plans =
+        session.explain_script(&text).map_err(|e| freshet_server::diagnose(&e, &text, &file.display().to_string()))?;
     let mut out = std::io::stdout();
     for plan in plans {
         if writeln!(out, "{plan}").is_err() {

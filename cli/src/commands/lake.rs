@@ -9,15 +9,27 @@ use freshet_types::{ChangeBatch, Error, Result};
 pub(super) fn define() -> Command {
     let table = || Arg::new("table").value_name("TABLE").required(true).help("[catalog.][database.]table");
     let catalog = || {
-        Arg::new("setup").long("setup").value_name("SQL").action(ArgAction::Append).help("Statements to run first, such as CREATE CATALOG, for tables outside of the embedded lake")
+        Arg::new("setup")
+            .long("setup")
+            .value_name("SQL")
+            .action(ArgAction::Append)
+            .help("Statements to run first, such as CREATE CATALOG, for tables outside of the embedded lake")
     };
     let sub = |name: &'static str, about: &'static str| {
-        Command::new(name).about(about).arg(table()).arg(catalog()).arg(shared::output_argument()).args(shared::session_arguments())
+        Command::new(name)
+            .about(about)
+            .arg(table())
+            .arg(catalog())
+            .arg(shared::output_argument())
+            .args(shared::session_arguments())
     };
     Command::new("lake")
         .about("Look into lake tables and verify them")
         .subcommand_required(true)
-        .subcommand(sub("verify", "Prove that no file is referenced twice, all files are there, checkpoints are consecutive"))
+        .subcommand(sub(
+            "verify",
+            "Prove that no file is referenced twice, all files are there, checkpoints are consecutive",
+        ))
         .subcommand(sub("snapshots", "List the snapshots of a table"))
         .subcommand(sub("files", "List the data files of a table's current snapshot"))
 }

@@ -32,7 +32,9 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     for file in arguments.get_many::<PathBuf>("files").expect("clap requires one") {
         let text = shared::read_script(arguments, file)?;
         session.set_job_name(job_name(file));
-        outcome = session.run_script(&text, &mut terminal).map_err(|e| freshet_server::diagnose(&e, &text, &file.display().to_string()));
+        outcome = session
+            .run_script(&text, &mut terminal)
+            .map_err(|e| freshet_server::diagnose(&e, &text, &file.display().to_string()));
         if outcome.is_err() {
             break;
         }
@@ -46,14 +48,19 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
 
 /// The job of `dir/orders.sql` is called `orders`.
 fn job_name(file: &Path) -> String {
-    file.file_stem().filter(|_| file != Path::new("-")).map_or_else(|| "stdin".into(), |s| s.to_string_lossy().into_owned())
+    file.file_stem()
+        .filter(|_| file != Path::new("-"))
+        .map_or_else(|| "stdin".into(), |s| s.to_string_lossy().into_owned())
 }
 
 fn write_report(path: &Path, reports: &[JobReport]) -> Result<()> {
     let jobs: Vec<serde_json::Value> = reports.iter().map(freshet_server::report_json).collect();
     let text = serde_json::to_string_pretty(&serde_json::json!({ "jobs": jobs })).expect("counters are valid JSON");
     std::fs::write(path, text + "\n").map_err(|e| {
-        Error::unavailable("report.unwritable", "the report cannot be written").because(e).at("file", path.display().to_string()).hint("check the folder and its permissions")
+        Error::unavailable("report.unwritable", "the report cannot be written")
+            .because(e)
+            .at("file", path.display().to_string())
+            .hint("check the folder and its permissions")
     })
 }
 
@@ -125,7 +132,8 @@ impl Observer for Terminal {
 
     fn text(&mut self, text: &str) -> Result<()> {
         use std::io::Write;
-        writeln!(std::io::stdout(), "{text}").map_err(|e| Error::unavailable("output.closed", "standard output takes no more rows").because(e))
+        writeln!(std::io::stdout(), "{text}")
+            .map_err(|e| Error::unavailable("output.closed", "standard output takes no more rows").because(e))
     }
 
     fn result_writer(&mut self, info: &ResultInfo) -> Box<dyn ResultWriter> {

@@ -48,9 +48,10 @@ pub(super) fn output_argument() -> Arg {
 /// The form that was asked for, or the one that fits where standard output goes.
 pub(super) fn output_form(arguments: &ArgMatches) -> OutputForm {
     use std::io::IsTerminal;
-    arguments.get_one::<OutputForm>("output").copied().unwrap_or_else(|| {
-        if std::io::stdout().is_terminal() { OutputForm::Table } else { OutputForm::Csv }
-    })
+    arguments
+        .get_one::<OutputForm>("output")
+        .copied()
+        .unwrap_or_else(|| if std::io::stdout().is_terminal() { OutputForm::Table } else { OutputForm::Csv })
 }
 
 /// Options of a session from the shared arguments.
@@ -70,14 +71,14 @@ pub(super) fn open_session(arguments: &ArgMatches) -> Result<Session> {
 
 /// Reads a file and replaces its variables.
 pub(super) fn read_script(arguments: &ArgMatches, file: &Path) -> Result<String> {
-    let text = if file == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(file)
-    };
+    let text =
+        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
     let text = text.map_err(|e| {
         let kind = if e.kind() == std::io::ErrorKind::NotFound { "no such file" } else { "the file cannot be read" };
-        Error::not_found("file.unreadable", kind).because(e).at("file", file.display().to_string()).hint("check the path")
+        Error::not_found("file.unreadable", kind)
+            .because(e)
+            .at("file", file.display().to_string())
+            .hint("check the path")
     })?;
     replace_variables(arguments, &text).map_err(|e| e.at("file", file.display().to_string()))
 }
@@ -86,7 +87,8 @@ pub(super) fn read_script(arguments: &ArgMatches, file: &Path) -> Result<String>
 pub(super) fn replace_variables(arguments: &ArgMatches, text: &str) -> Result<String> {
     let mut given = HashMap::new();
     for pair in arguments.get_many::<String>("var").unwrap_or_default() {
-        let (name, value) = pair.split_once('=').ok_or_else(|| super::usage(format!("--var {pair} is not NAME=VALUE")))?;
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| super::usage(format!("--var {pair} is not NAME=VALUE")))?;
         given.insert(name, value);
     }
     freshet_server::replace_variables(text, &|name| {

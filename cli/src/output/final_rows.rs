@@ -4,6 +4,7 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use freshet_server::{ResultInfo, ResultWriter};
 use freshet_types::{ChangeBatch, Error, Result};
+use std::sync::Arc;
 
 /// Shows final rows.
 pub(crate) trait RowsForm: Send {
@@ -39,7 +40,10 @@ impl FinalRows {
 
     fn passes_through(&self) -> bool {
         let info = self.info();
-        self.form.is_streaming() && info.append_only && info.order_by.is_empty() && info.visible == info.schema.fields().len()
+        self.form.is_streaming()
+            && info.append_only
+            && info.order_by.is_empty()
+            && info.visible == info.schema.fields().len()
     }
 
     /// Folds what is pending into one batch.
@@ -82,7 +86,7 @@ impl ResultWriter for FinalRows {
                     .order_by
                     .iter()
                     .map(|term| SortColumn {
-                        values: rows.column(term.column).clone(),
+                        values: Arc::clone(rows.column(term.column)),
                         options: Some(SortOptions { descending: !term.ascending, nulls_first: term.nulls_first }),
                     })
                     .collect();
@@ -118,7 +122,7 @@ mod tests {
     use arrow::array::{Int64Array, StringArray};
     use arrow::datatypes::{DataType, Field, Schema};
     use freshet_server::OrderTerm;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[test]
     fn what_is_left_is_shown_in_the_order_that_was_asked_for() {

@@ -167,7 +167,11 @@ impl<L: Lines> RowsForm for LineForm<L> {
                 text.clear();
                 self.texts[column].append(array.as_ref(), row, &mut text)?;
                 let is_null = array.is_null(row);
-                self.lines.value(&Place { column, name: field.name(), data_type: field.data_type(), is_null }, &text, &mut out);
+                self.lines.value(
+                    &Place { column, name: field.name(), data_type: field.data_type(), is_null },
+                    &text,
+                    &mut out,
+                );
             }
             out.push_str(behind);
         }
@@ -190,8 +194,14 @@ mod tests {
             lines.value(&Place { column: 0, name: "a", data_type: &DataType::Utf8, is_null }, text, &mut out);
             out
         };
-        assert_eq!([write(&CsvLines, "", true), write(&CsvLines, "", false), write(&CsvLines, "a\"b", false)], ["", "\"\"", "\"a\"\"b\""]);
-        assert_eq!([write(&TsvLines, "", true), write(&TsvLines, "", false), write(&TsvLines, "a\tb\\", false)], ["\\N", "", "a\\tb\\\\"]);
+        assert_eq!(
+            [write(&CsvLines, "", true), write(&CsvLines, "", false), write(&CsvLines, "a\"b", false)],
+            ["", "\"\"", "\"a\"\"b\""]
+        );
+        assert_eq!(
+            [write(&TsvLines, "", true), write(&TsvLines, "", false), write(&TsvLines, "a\tb\\", false)],
+            ["\\N", "", "a\\tb\\\\"]
+        );
         assert_eq!([write(&JsonLines, "", true), write(&JsonLines, "a\"", false)], ["\"a\":null", "\"a\":\"a\\\"\""]);
     }
 }

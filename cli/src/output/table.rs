@@ -80,8 +80,13 @@ pub(crate) fn draw(rows: &RecordBatch, zone: Tz) -> Result<String> {
                 value.push_str("NULL");
             }
             // A terminal must not obey bytes that came from data.
-            let value: String = value.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-            cells.push(Cell::new(value).set_alignment(if right(column) { CellAlignment::Right } else { CellAlignment::Left }));
+            let value: String =
+                value.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+            cells.push(Cell::new(value).set_alignment(if right(column) {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            }));
         }
         table.add_row(cells);
     }

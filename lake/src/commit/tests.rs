@@ -67,7 +67,7 @@ fn manifests_stay_few_and_totals_right() {
         for i in 0..30 {
             now = apply(&now, &append(vec![ids(&table, &format!("{name}{i}.parquet"), i * 10..i * 10 + 10)]));
         }
-        let snapshot = now.metadata().current_snapshot().unwrap().clone();
+        let snapshot = std::sync::Arc::clone(now.metadata().current_snapshot().unwrap());
         let manifests = crate::files::manifests(&now.loaded().io, now.metadata(), &snapshot).unwrap();
         assert!(manifests.len() <= 12, "{}", manifests.len());
         let totals = &snapshot.summary().additional_properties;

@@ -175,7 +175,7 @@ fn files_that_cannot_hold_the_answer_are_not_read() {
         }
         let table = table.refresh().unwrap();
         let state = SessionContext::new().state();
-        let (read, all) = table.lake_scan(None).unwrap().file_counts(&state, &[filter.clone()]).unwrap();
+        let (read, all) = table.lake_scan(None).unwrap().file_counts(&state, std::slice::from_ref(&filter)).unwrap();
         assert!(read <= most && read < all, "{terms:?} {filter}: {read} of {all} files");
         let frame = session(&table, None);
         let matching = freshet_connectors::storage::runtime().block_on(async {
@@ -209,7 +209,7 @@ fn damaged_manifests_are_refused() {
     let table = lake.table(vec![], &[]);
     Job::start(&table, &lake, 1, None).checkpoint(1, &[rows(0..10)]);
     let table = table.refresh().unwrap();
-    let snapshot = table.metadata().current_snapshot().unwrap().clone();
+    let snapshot = std::sync::Arc::clone(table.metadata().current_snapshot().unwrap());
     let io = &table.loaded().io;
     let manifest = crate::files::manifests(io, table.metadata(), &snapshot).unwrap().remove(0).manifest_path;
     for file in [manifest.as_str(), snapshot.manifest_list()] {

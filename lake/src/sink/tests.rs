@@ -199,8 +199,8 @@ fn what_a_table_cannot_take_is_refused_by_name() {
     assert_eq!(sink(&[("wirte.target", "1")]), "option.unknown");
     let null = arrow::array::RecordBatch::try_from_iter_with_nullable(vec![
         ("id", Arc::new(arrow::array::Int64Array::from(vec![None])) as arrow::array::ArrayRef, true),
-        ("name", rows(0..1).column(1).clone(), true),
-        ("t", rows(0..1).column(2).clone(), true),
+        ("name", std::sync::Arc::clone(rows(0..1).column(1)), true),
+        ("t", std::sync::Arc::clone(rows(0..1).column(2)), true),
     ]);
     let mut job = Job::start(&table, &lake, 1, None);
     let e = job.writer.write(&ChangeBatch::inserts(null.unwrap())).unwrap_err();
@@ -232,7 +232,7 @@ fn every_type_comes_back() {
                   {"id":2}"#;
     let mut reader = arrow::json::ReaderBuilder::new(Arc::clone(&schema)).build(json.as_bytes()).unwrap();
     let batch = reader.next().unwrap().unwrap();
-    Job::start(&table, &lake, 1, None).checkpoint(1, &[batch.clone()]);
+    Job::start(&table, &lake, 1, None).checkpoint(1, std::slice::from_ref(&batch));
     let provider = table.refresh().unwrap().scan(None).unwrap();
     assert_eq!(provider.schema(), schema);
     let session = datafusion::prelude::SessionContext::new();
@@ -290,7 +290,7 @@ fn a_job_reads_what_another_wrote_and_goes_on_where_it_stopped() {
     let (mut from, mut ids) = (split.start.clone(), Vec::new());
     'restarts: loop {
         let mut reader = source.reader(&[0]).unwrap();
-        reader.assign(vec![AssignedSplit { id: split.id.clone(), from: from.clone() }]).unwrap();
+        reader.assign(vec![AssignedSplit { id: std::sync::Arc::clone(&split.id), from: from.clone() }]).unwrap();
         for _ in 0..3 {
             let limit = PollLimit { rows: 17, wait: std::time::Duration::ZERO };
             let Poll::Batch(batch) = reader.poll(limit).unwrap() else { break 'restarts };

@@ -4,9 +4,9 @@ use super::Session;
 use super::listings::{Listing, rows};
 use crate::Observer;
 use crate::dry_lake::Nothing;
+use datafusion::sql::sqlparser::ast::Query;
 use freshet_sql::parse::{CreateTable, ExplainDetail, Insert, Parsed, Statement};
 use freshet_sql::plan::JobPlan;
-use datafusion::sql::sqlparser::ast::Query;
 use freshet_types::{Error, Options, Result};
 use std::sync::Arc;
 
@@ -18,7 +18,9 @@ impl Session {
             Statement::Query(query) => return self.run_query(query, observer),
             Statement::Insert(insert) => return self.run_job(std::slice::from_ref(insert), observer),
             Statement::StatementSet(inserts) => return self.run_job(inserts, observer),
-            Statement::CreateTable(table) if table.as_select.is_some() => return self.create_table_as(table, parsed, observer),
+            Statement::CreateTable(table) if table.as_select.is_some() => {
+                return self.create_table_as(table, parsed, observer);
+            }
             Statement::Show(show) => {
                 return match self.show(show)? {
                     Listing::Rows(rows) => observer.listing(&rows),
@@ -95,8 +97,11 @@ impl Session {
     pub(super) fn explain(&self, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
         // The changelog mode is always shown; what is only an estimate or another notation is not there.
         if let Some(detail) = details.iter().find(|d| **d != ExplainDetail::ChangelogMode) {
-            return Err(Error::unsupported("explain.detail", format!("EXPLAIN {} is not there yet", detail_name(*detail)))
-                .hint("leave it out; the plan shows operators, changelog modes and guarantees"));
+            return Err(Error::unsupported(
+                "explain.detail",
+                format!("EXPLAIN {} is not there yet", detail_name(*detail)),
+            )
+            .hint("leave it out; the plan shows operators, changelog modes and guarantees"));
         }
         let plan = match statement {
             Statement::Query(query) => self.query_plan(query)?,

@@ -112,7 +112,8 @@ impl Session {
             return format!("shell-{}", uuid::Uuid::now_v7());
         }
         let name = self.config.job_name().unwrap_or_else(|| self.job_name.clone());
-        let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let name: String =
+            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
         match self.job_count {
             1 => name,
             n => format!("{name}-{n}"),

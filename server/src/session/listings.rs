@@ -42,16 +42,21 @@ impl Session {
             ShowWhat::Databases => {
                 one("database name", self.catalog.databases(from.and_then(<[String]>::first).map(String::as_str))?)
             }
-            ShowWhat::CurrentDatabase => one("current database name", vec![self.catalog.current_database().to_string()]),
+            ShowWhat::CurrentDatabase => {
+                one("current database name", vec![self.catalog.current_database().to_string()])
+            }
             ShowWhat::Tables => one("table name", self.catalog.tables(from)?),
             ShowWhat::Views => one("view name", self.catalog.views(from)?),
             ShowWhat::Functions(users_only) => {
                 let functions = functions::list().into_iter().filter(|f| !users_only && passes(f.name));
-                let values = functions.map(|f| [f.name, f.signature, f.doc].map(|t| Some(t.to_string())).to_vec()).collect();
+                let values =
+                    functions.map(|f| [f.name, f.signature, f.doc].map(|t| Some(t.to_string())).to_vec()).collect();
                 Ok(Listing::Rows(rows(&["function name", "call", "what it does"], values)))
             }
             ShowWhat::Columns => {
-                let table = from.ok_or_else(|| Error::invalid("sql.syntax", "SHOW COLUMNS names no table").hint("add FROM table"))?;
+                let table = from.ok_or_else(|| {
+                    Error::invalid("sql.syntax", "SHOW COLUMNS names no table").hint("add FROM table")
+                })?;
                 self.describe_table(table, &passes).map(Listing::Rows)
             }
             ShowWhat::CreateTable(name) => self.catalog.show_create_table(name).map(Listing::Text),
@@ -64,7 +69,8 @@ impl Session {
                 .hint("freshet lake files TABLE lists the files with their partitions")),
             ShowWhat::Config => {
                 let settings = self.config.listing().into_iter().filter(|c| passes(&c.key));
-                let values = settings.map(|c| vec![Some(c.key), Some(c.value), Some(c.effect), Some(c.doc.into())]).collect();
+                let values =
+                    settings.map(|c| vec![Some(c.key), Some(c.value), Some(c.effect), Some(c.doc.into())]).collect();
                 Ok(Listing::Rows(rows(&["key", "value", "effect", "what it is about"], values)))
             }
             ShowWhat::Connectors => {
@@ -97,7 +103,10 @@ impl Session {
                 });
                 named.collect()
             }
-            (None, _) => return Err(Error::invalid("table.is_file", "a file is described by SELECT").hint("SELECT * FROM the file LIMIT 0")),
+            (None, _) => {
+                return Err(Error::invalid("table.is_file", "a file is described by SELECT")
+                    .hint("SELECT * FROM the file LIMIT 0"));
+            }
         };
         let values = columns.into_iter().filter(|c| passes(&c.name)).map(|c| {
             let nullable = if c.nullable { "TRUE" } else { "FALSE" };

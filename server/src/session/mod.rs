@@ -98,11 +98,8 @@ impl Session {
         };
         let lazy = LazyLake::new(options.data_dir.join(lazy_lake::FOLDER), assemble::lake_factory(), env.clone());
         let mut catalog = Catalog::new(connectors.clone(), env.clone());
-        let lake: Arc<dyn ExternalCatalog> = if is_dry {
-            crate::dry_lake::over(Arc::new(lazy))
-        } else {
-            Arc::new(lazy)
-        };
+        let lake: Arc<dyn ExternalCatalog> =
+            if is_dry { crate::dry_lake::over(Arc::new(lazy)) } else { Arc::new(lazy) };
         for factory in assemble::catalog_factories() {
             catalog.add_factory(if is_dry { Box::leak(Box::new(DryFactory(factory))) } else { factory });
         }

@@ -169,7 +169,8 @@ FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY 
     }
 
     fn sql(&self, text: &str) -> Result<Vec<String>, String> {
-        let setup = format!("CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://{}');", self.path("lake"));
+        let setup =
+            format!("CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://{}');", self.path("lake"));
         let output = Command::new(&self.binary)
             .args(["sql", "-o", "tsv", "--data"])
             .arg(self.folder.join("state"))
@@ -187,7 +188,10 @@ FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY 
         same(table, self.sql(&format!("SELECT {columns} FROM lake.d.{table};"))?, want)?;
         let output = Command::new(&self.binary)
             .args(["lake", "verify", &format!("lake.d.{table}"), "--setup"])
-            .arg(format!("CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://{}');", self.path("lake")))
+            .arg(format!(
+                "CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://{}');",
+                self.path("lake")
+            ))
             .arg("--data")
             .arg(self.folder.join("state"))
             .output()
@@ -243,5 +247,9 @@ fn same(what: &str, mut got: Vec<String>, mut want: Vec<String>) -> Result<(), S
         repeated += usize::from(before == Some(row));
         before = Some(row);
     }
-    Err(format!("{what}: {} rows, {} expected, {repeated} repeated; first difference: {first:?}", got.len(), want.len()))
+    Err(format!(
+        "{what}: {} rows, {} expected, {repeated} repeated; first difference: {first:?}",
+        got.len(),
+        want.len()
+    ))
 }

@@ -26,6 +26,7 @@ pub(crate) fn windows(input: &Input) -> Vec<String> {
 
 /// `SELECT e.id, n.name FROM events e JOIN names n ON e.k = n.k`.
 pub(crate) fn joined(input: &Input) -> Vec<String> {
-    let pairs = input.events.iter().flat_map(|e| input.names.iter().filter(|(k, _)| *k == e.k).map(move |(_, n)| (e.id, n)));
+    let pairs =
+        input.events.iter().flat_map(|e| input.names.iter().filter(|(k, _)| *k == e.k).map(move |(_, n)| (e.id, n)));
     pairs.map(|(id, name)| format!("{id}\t{name}")).collect()
 }

@@ -44,11 +44,19 @@ pub(super) fn jars(name: &str, artifacts: &[Artifact]) -> Result<PathBuf> {
     let folder = cache(name)?;
     let lib = folder.join("lib");
     once(&folder, || {
-        let mut pom = String::from("<project><modelVersion>4.0.0</modelVersion><groupId>freshet</groupId><artifactId>rig</artifactId><version>1</version><packaging>pom</packaging><dependencies>");
+        let mut pom = String::from(
+            "<project><modelVersion>4.0.0</modelVersion><groupId>freshet</groupId><artifactId>rig</artifactId><version>1</version><packaging>pom</packaging><dependencies>",
+        );
         for (group, artifact, version, classifier) in artifacts {
-            let _ = write!(pom, "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>");
+            let _ = write!(
+                pom,
+                "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
+            );
             if !classifier.is_empty() {
-                let _ = write!(pom, "<classifier>{classifier}</classifier><exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>");
+                let _ = write!(
+                    pom,
+                    "<classifier>{classifier}</classifier><exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+                );
             }
             pom += "</dependency>";
         }
@@ -78,7 +86,10 @@ pub(super) fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
 /// Runs `command`; `install` is the line that installs what it needs.
 pub(super) fn run(command: &mut Command, install: &str) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{name} does not start ({e}); install it: {install}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("{name} does not start ({e}); install it: {install}"))?;
     if output.status.success() {
         return Ok(());
     }

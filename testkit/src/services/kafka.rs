@@ -27,7 +27,9 @@ impl Kafka {
         let mut format = process::java(128, &lib, folder.path());
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(&config);
         let output = format.stdin(Stdio::null()).output();
-        let output = output.map_err(|e| format!("java does not start ({e}); install it: apt-get install -y openjdk-17-jre-headless"))?;
+        let output = output.map_err(|e| {
+            format!("java does not start ({e}); install it: apt-get install -y openjdk-17-jre-headless")
+        })?;
         if !output.status.success() {
             return Err(format!("kafka's storage was not formatted: {}", String::from_utf8_lossy(&output.stderr)));
         }

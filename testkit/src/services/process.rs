@@ -27,9 +27,12 @@ impl Running {
         mut is_ready: impl FnMut(&Path) -> bool,
     ) -> Result<Self> {
         let log = folder.path().join("log");
-        let file = || File::options().append(true).create(true).open(&log).map_err(|e| format!("{}: {e}", log.display()));
+        let file =
+            || File::options().append(true).create(true).open(&log).map_err(|e| format!("{}: {e}", log.display()));
         let child = command.stdin(Stdio::null()).stdout(file()?).stderr(file()?).spawn();
-        let child = child.map_err(|e| format!("{name} does not start ({e}); install Java: apt-get install -y openjdk-17-jre-headless"))?;
+        let child = child.map_err(|e| {
+            format!("{name} does not start ({e}); install Java: apt-get install -y openjdk-17-jre-headless")
+        })?;
         let mut running = Self { child, name, _folder: folder };
         let begun = Instant::now();
         loop {
@@ -93,5 +96,8 @@ pub(super) fn java(heap_mb: u32, lib: &Path, folder: &Path) -> Command {
 
 /// A temporary folder for a component.
 pub(super) fn folder(name: &str) -> Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix(&format!("freshet-{name}-")).tempdir().map_err(|e| format!("no temporary folder: {e}"))
+    tempfile::Builder::new()
+        .prefix(&format!("freshet-{name}-"))
+        .tempdir()
+        .map_err(|e| format!("no temporary folder: {e}"))
 }

@@ -76,7 +76,8 @@ fn report(
     partial: bool,
 ) -> Result<Vec<String>, String> {
     let kept_file = PathBuf::from(format!("xtask/exams/{set}.txt"));
-    let kept: BTreeSet<String> = std::fs::read_to_string(&kept_file).unwrap_or_default().lines().map(String::from).collect();
+    let kept: BTreeSet<String> =
+        std::fs::read_to_string(&kept_file).unwrap_or_default().lines().map(String::from).collect();
     let (mut passed, mut wrong, mut skipped) = (BTreeSet::new(), Vec::new(), 0);
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for (case, outcome) in outcomes {

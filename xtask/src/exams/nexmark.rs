@@ -11,7 +11,8 @@ const EVENTS: &str = "100000";
 pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Vec<(String, Outcome)>, String> {
     let data = data(folder)?;
     let sql = |name: &str| std::fs::read_to_string(folder.join("sql").join(format!("{name}.sql"))).unwrap_or_default();
-    let text = std::fs::read_to_string(folder.join("golden/manifest.json")).map_err(|e| format!("manifest.json: {e}"))?;
+    let text =
+        std::fs::read_to_string(folder.join("golden/manifest.json")).map_err(|e| format!("manifest.json: {e}"))?;
     let golden: serde_json::Value = serde_json::from_str(&text).map_err(|e| format!("manifest.json: {e}"))?;
     let mut outcomes = Vec::new();
     for (query, entry) in golden.as_object().into_iter().flatten() {
@@ -40,7 +41,10 @@ fn data(folder: &Path) -> Result<String, String> {
             .arg(&target)
             .status();
         if !done.as_ref().is_ok_and(std::process::ExitStatus::success) {
-            return Err("the Nexmark generator needs Python with numpy and pyarrow; set FRESHET_PYTHON to one that has them".into());
+            return Err(
+                "the Nexmark generator needs Python with numpy and pyarrow; set FRESHET_PYTHON to one that has them"
+                    .into(),
+            );
         }
     }
     Ok(target.display().to_string())

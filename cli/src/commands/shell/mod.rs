@@ -16,8 +16,21 @@ use std::path::PathBuf;
 pub(super) fn define() -> Command {
     Command::new("sql")
         .about("Open the SQL shell, or run statements from -c, files or a pipe")
-        .arg(Arg::new("files").value_name("FILE.sql").num_args(0..).value_parser(value_parser!(PathBuf)).help("SQL files to run instead of opening the shell"))
-        .arg(Arg::new("command").long("command").short('c').value_name("SQL").action(ArgAction::Append).help("Statements to run instead of opening the shell"))
+        .arg(
+            Arg::new("files")
+                .value_name("FILE.sql")
+                .num_args(0..)
+                .value_parser(value_parser!(PathBuf))
+                .help("SQL files to run instead of opening the shell"),
+        )
+        .arg(
+            Arg::new("command")
+                .long("command")
+                .short('c')
+                .value_name("SQL")
+                .action(ArgAction::Append)
+                .help("Statements to run instead of opening the shell"),
+        )
         .arg(shared::output_argument())
         .args(shared::session_arguments())
         .after_help("In the shell: end a statement with ; and leave with \\q or Ctrl-D. \\? lists the short commands.")
