@@ -5,6 +5,7 @@
 mod assemble;
 mod collect;
 mod dead_letters;
+mod dead_notices;
 mod dry_lake;
 mod lake_questions;
 mod lazy_lake;

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::collect::Collector;
+use crate::dead_notices::DeadNotices;
 use crate::dry_lake::Nothing;
 use crate::{Control, Observer, OrderTerm, ResultInfo};
 use datafusion::sql::sqlparser::ast::Query;
@@ -32,6 +33,13 @@ impl Session {
         if let Some(checkpoint) = report.resumed_from {
             let what = if report.run.rows_in == 0 { "nothing new has come since" } else { "took only what is new" };
             observer.notice(&format!("job \"{name}\" went on from checkpoint {checkpoint}: {what}"));
+        }
+        if report.run.dead_rows > 0 {
+            observer.notice(&format!(
+                "{} records were not understood; they are in the table {}",
+                report.run.dead_rows,
+                crate::dead_letters::TABLE
+            ));
         }
         observer.done(&format!("{} rows in, {} rows out", report.run.rows_in, report.run.rows_out));
         if self.options.is_interactive && report.finished {
@@ -82,8 +90,12 @@ impl Session {
         })?;
         let collector = collector?;
         plan.notices.iter().for_each(|n| observer.notice(n));
-        let spec = self.job_spec("query".into(), plan, None);
-        self.follow(job::start(spec)?, observer)?;
+        let mut spec = self.job_spec("query".into(), plan, None);
+        let dead = DeadNotices::default();
+        spec.dead_letters = Some(Arc::new(dead.clone()));
+        let followed = self.follow(job::start(spec)?, observer);
+        dead.notices().iter().for_each(|n| observer.notice(n));
+        followed?;
         collector.finish()
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum RowText {
 pub(crate) struct Answer {
     /// Final rows of the last query.
     pub(crate) rows: Vec<String>,
+    /// What the session told beside them.
+    pub(crate) notices: Vec<String>,
 }
 
 /// Runs `script`; the session keeps what it needs in a temporary folder.
@@ -38,7 +40,7 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
         ..SessionOptions::default()
     })?;
     let mut follower =
-        Follower { rows: Arc::default(), deadline: Instant::now() + Duration::from_secs(60), is_late: false };
+        Follower { notices: Vec::new(), rows: Arc::default(), deadline: Instant::now() + Duration::from_secs(60), is_late: false };
     session.run_script(script, &mut follower)?;
     if follower.is_late {
         return Err(Error::internal("exam.slow", "the case did not end within 60 s"));
@@ -54,7 +56,7 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
             rows.extend(std::iter::repeat_n(text, weight));
         }
     }
-    Ok(Answer { rows })
+    Ok(Answer { rows, notices: follower.notices })
 }
 
 /// Whether an error refuses the statement, or is our fault.
@@ -69,13 +71,16 @@ pub(crate) fn reason(e: &Error) -> String {
 }
 
 struct Follower {
+    notices: Vec<String>,
     rows: Arc<Mutex<Vec<ChangeBatch>>>,
     deadline: Instant,
     is_late: bool,
 }
 
 impl Observer for Follower {
-    fn notice(&mut self, _text: &str) {}
+    fn notice(&mut self, text: &str) {
+        self.notices.push(text.to_string());
+    }
 
     fn listing(&mut self, rows: &RecordBatch) -> Result<()> {
         *self.rows.lock().expect("no writer panicked") = vec![ChangeBatch::inserts(rows.clone())];
