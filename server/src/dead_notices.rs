@@ -62,7 +62,8 @@ impl SinkWriter for DeadNotices {
     fn write(&mut self, changes: &ChangeBatch) -> Result<()> {
         let text = |row: usize, name: &str| -> Result<String> {
             let column = changes.rows().column_by_name(name);
-            let column = column.ok_or_else(|| Error::internal("dead_letters.columns", format!("no column \"{name}\"")))?;
+            let column =
+                column.ok_or_else(|| Error::internal("dead_letters.columns", format!("no column \"{name}\"")))?;
             Ok(column.as_string::<i32>().value(row).to_string())
         };
         let mut kept = self.kept();

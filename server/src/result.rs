@@ -14,6 +14,9 @@ pub struct ResultInfo {
     pub append_only: bool,
     /// Whether the query ends by itself.
     pub bounded: bool,
+    /// Whether the rows as they stand at the end are asked for, rather than each change
+    /// (`SET 'sql-client.execution.result-mode' = 'table'`).
+    pub materialised: bool,
     /// ORDER BY of the outermost query: column, ascending, nulls first. Applied to the final rows.
     pub order_by: Vec<OrderTerm>,
 }
@@ -22,7 +25,7 @@ impl ResultInfo {
     /// Rows that are all there and in order.
     pub fn of_rows(schema: SchemaRef) -> Self {
         let visible = schema.fields().len();
-        Self { schema, visible, append_only: true, bounded: true, order_by: Vec::new() }
+        Self { schema, visible, append_only: true, bounded: true, materialised: false, order_by: Vec::new() }
     }
 
     /// Schema of the columns that are shown.

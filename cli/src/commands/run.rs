@@ -137,8 +137,9 @@ impl Observer for Terminal {
     }
 
     fn result_writer(&mut self, info: &ResultInfo) -> Box<dyn ResultWriter> {
-        // The final rows of an unbounded query never come: its changes are shown as they happen.
-        let is_endless = !info.bounded && (self.form == OutputForm::Table || !info.append_only);
+        // The final rows of an unbounded query never come: its changes are shown as they happen, unless the rows as they
+        // stand when it is stopped were asked for.
+        let is_endless = !info.bounded && !info.materialised && (self.form == OutputForm::Table || !info.append_only);
         let form = if is_endless { OutputForm::Changelog } else { self.form };
         output::writer(form, self.zone)
     }

@@ -8,6 +8,7 @@ use crate::{Control, Observer, OrderTerm, ResultInfo};
 use datafusion::sql::sqlparser::ast::Query;
 use freshet_engine::job::{self, JobHandle, JobReport, JobSpec};
 use freshet_sql::batch;
+use freshet_sql::config::ResultMode;
 use freshet_sql::parse::Insert;
 use freshet_sql::plan::{JobPlan, OrderBy};
 use freshet_types::{ChangeBatch, Error, Result};
@@ -15,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Asks for the rows as they stand, or for each change, of a query that does not end.
+const RESULT_MODE: &str = "sql-client.execution.result-mode";
 /// How often a running job is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -72,6 +75,8 @@ impl Session {
             self.query_plan(query)?;
             return Ok(());
         }
+        let materialised = self.config.assignments().iter().any(|(key, _)| key == RESULT_MODE)
+            && self.config.result_mode() == ResultMode::Table;
         let mut collector = Err(Error::internal("query.collector", "the planner asked for no collector"));
         let plan = planner.plan_query(query, |schema, shape| {
             let term = |t: &OrderBy| OrderTerm { column: t.column, ascending: t.ascending, nulls_first: t.nulls_first };
@@ -80,6 +85,7 @@ impl Session {
                 visible: shape.visible_columns,
                 append_only: shape.append_only,
                 bounded: shape.bounded,
+                materialised,
                 order_by: shape.order_by.iter().map(term).collect(),
             };
             collector = Collector::new(observer.result_writer(&info), &info);
