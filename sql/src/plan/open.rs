@@ -128,6 +128,7 @@ impl Planner<'_> {
             });
         }
         let rowtime = self.rowtime(definition, &columns, &spec.options).map_err(place)?;
+        let fail_on_dead_letter = spec.options.get("errors").is_some_and(|e| e.eq_ignore_ascii_case("fail"));
         Ok(Table {
             id,
             schema: schema_of(&columns),
@@ -135,7 +136,7 @@ impl Planner<'_> {
             columns,
             rowtime,
             origin: Origin::Connector(connector),
-            fail_on_dead_letter: false,
+            fail_on_dead_letter,
             source: OnceLock::new(),
         })
     }
