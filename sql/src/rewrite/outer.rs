@@ -3,35 +3,51 @@
 use super::RewriteContext;
 use crate::functions::from_datafusion;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::common::{DFSchema, ExprSchema, Result as PlanResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use freshet_types::Result;
 use std::sync::Arc;
 
 pub(super) fn refresh(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
-    let schema = merge_schema(&plan.inputs());
-    let refreshed = plan.map_subqueries(|subquery| {
+    let scopes = [merge_schema(&plan.inputs())];
+    Ok(in_subqueries(plan, &scopes).map_err(from_datafusion)?.data)
+}
+
+/// Refreshes the outer columns in the sub-queries of one node. The last scope is the node's own, the first is the one
+/// whose columns are refreshed: those between hide its columns of the same name.
+fn in_subqueries(node: LogicalPlan, scopes: &[DFSchema]) -> PlanResult<Transformed<LogicalPlan>> {
+    node.map_subqueries(|subquery| {
         let LogicalPlan::Subquery(mut subquery) = subquery else { return Ok(Transformed::no(subquery)) };
-        let inner = Arc::unwrap_or_clone(subquery.subquery);
-        let inner = inner.transform_up_with_subqueries(|node| {
-            let node = node.map_expressions(|expr| expr.transform_up(|e| Ok(outer_column(e, &schema))))?;
-            if node.transformed && !matches!(node.data, LogicalPlan::Union(_) | LogicalPlan::Values(_)) {
-                return Ok(Transformed::yes(node.data.recompute_schema()?));
+        let inner = Arc::unwrap_or_clone(subquery.subquery).transform_up(|node| {
+            let mut around = scopes.to_vec();
+            around.push(merge_schema(&node.inputs()));
+            let node = in_subqueries(node, &around)?;
+            let nested = node.transformed;
+            let node = node.data.map_expressions(|expr| expr.transform_up(|e| Ok(outer_column(e, scopes))))?;
+            if !nested && !node.transformed {
+                return Ok(node);
             }
-            Ok(node)
+            // A VALUES knows its types only after its rows agree, a UNION after its inputs do.
+            Ok(Transformed::yes(match node.data {
+                LogicalPlan::Union(_) | LogicalPlan::Values(_) => node.data,
+                other => other.recompute_schema()?,
+            }))
         })?;
         subquery.subquery = Arc::new(inner.data);
         for column in &mut subquery.outer_ref_columns {
-            *column = outer_column(column.clone(), &schema).data;
+            *column = outer_column(std::mem::take(column), scopes).data;
         }
         Ok(Transformed::new_transformed(LogicalPlan::Subquery(subquery), inner.transformed))
-    });
-    Ok(refreshed.map_err(from_datafusion)?.data)
+    })
 }
 
-fn outer_column(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+fn outer_column(expr: Expr, scopes: &[DFSchema]) -> Transformed<Expr> {
     let Expr::OuterReferenceColumn(field, column) = &expr else { return Transformed::no(expr) };
+    let Some((schema, between)) = scopes.split_first() else { return Transformed::no(expr) };
+    if between.iter().any(|scope| scope.has_column(column)) {
+        return Transformed::no(expr);
+    }
     match schema.field_from_column(column) {
         Ok(now) if now.data_type() != field.data_type() || now.metadata() != field.metadata() => {
             Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column.clone()))

@@ -68,7 +68,7 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
     let last = a.width - 1;
     let all = columns("@.", a.width);
     let n = dice.roll(6);
-    let mut made = match dice.roll(12) {
+    let made = match dice.roll(12) {
         0 => {
             let op = dice.pick(&["<", "<=", "=", "<>", ">"]);
             Relation { sql: format!("SELECT {all} FROM ({}) @ WHERE @.c0 {op} {n} OR @.c{last} IS NULL", a.sql), ..a }
@@ -143,9 +143,8 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
         },
         _ => Relation { sql: format!("SELECT DISTINCT {all} FROM ({}) @", a.sql), ..a },
     };
-    // Each level has aliases of its own.
-    made.sql = made.sql.replace('@', &format!("a{depth}")).replace('#', &format!("b{depth}"));
-    made
+    // All levels share their aliases, so that inner ones hide outer ones.
+    Relation { sql: made.sql.replace('@', "a").replace('#', "b"), ..made }
 }
 
 fn rows(dice: &mut Dice, count: u64, line: impl Fn(&mut Dice, u64) -> String) -> String {
