@@ -4,6 +4,8 @@
 //!  ast::Query --prepare--> SqlToRel --group windows--> rewrite (Flink's typing) --> rules safe for streams --> lower
 //! ```
 
+mod cell;
+mod column_aliases;
 mod context;
 mod error;
 mod fields;
@@ -65,6 +67,8 @@ impl Functions {
         let mut scalar: HashMap<String, Arc<ScalarUDF>> =
             functions::scalar(&context).into_iter().map(|f| (f.name().to_string(), f)).collect();
         scalar.extend(group_window::stand_ins().into_iter().map(|f| (f.name().to_string(), f)));
+        let cell = cell::stand_in();
+        scalar.insert(cell.name().to_string(), cell);
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(fields::RowFields)];
         expr_planners.extend(functions::planner::expr_planners(&context));
         Self {
@@ -72,7 +76,11 @@ impl Functions {
             aggregate: functions::aggregate().into_iter().map(|f| (f.name().to_string(), f)).collect(),
             window: functions::window().into_iter().map(|f| (f.name().to_string(), f)).collect(),
             expr_planners,
-            relation_planners: vec![Arc::new(window_tvf::WindowFunctions), Arc::new(special_tables::SpecialTables)],
+            relation_planners: vec![
+                Arc::new(column_aliases::ColumnAliases),
+                Arc::new(window_tvf::WindowFunctions),
+                Arc::new(special_tables::SpecialTables),
+            ],
             context,
         }
     }
@@ -161,7 +169,7 @@ impl<'a> Planner<'a> {
         prepare::prepare(&mut query)?;
         let planner = SqlToRel::new_with_options(names, parser_options());
         let plan = planner.sql_statement_to_plan(AstStatement::Query(Box::new(query))).map_err(outward)?;
-        group_window::expand(plan)
+        group_window::expand(cell::unwrap(plan)?)
     }
 
     /// The plan of a query with Flink's typing.

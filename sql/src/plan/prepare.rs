@@ -1,11 +1,14 @@
 //! Mends a query's syntax tree before DataFusion plans it: names of columns as Flink gives them, group windows of old.
 
+use super::cell;
 use super::group_window::{GROUP_WINDOWS, PART};
 use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, TableFactor, Value, VisitMut, VisitorMut,
+    SelectItem, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use freshet_types::{Error, Result, SqlType};
 
 use std::collections::HashSet;
@@ -36,7 +39,9 @@ impl VisitorMut for Preparation {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        name_columns_inside(query);
         level_timestamps(&mut query.body);
+        keep_cells(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -54,6 +59,7 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         narrow_distinct_from(expr);
+        number_with_exponent(expr);
         ControlFlow::Continue(())
     }
 
@@ -112,6 +118,61 @@ fn timestamp_digits(expr: &Expr) -> Option<u8> {
         (Ok(Some(SqlType::Timestamp(digits))), _) => Some(digits),
         (_, ast::DataType::Timestamp(digits, _)) => digits.and_then(|d| u8::try_from(d).ok()),
         _ => None,
+    }
+}
+
+/// Keeps DataFusion from choosing a type for the columns of VALUES.
+fn keep_cells(body: &mut ast::SetExpr) {
+    match body {
+        ast::SetExpr::SetOperation { left, right, .. } => {
+            keep_cells(left);
+            keep_cells(right);
+        }
+        ast::SetExpr::Values(values) => {
+            for place in values.rows.iter_mut().flat_map(|row| row.iter_mut()) {
+                *place = cell::wrap(std::mem::replace(place, Expr::Identifier(Ident::new(""))));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `WITH t (a) AS (q)` as `WITH t AS (SELECT * FROM (q) AS t (a))`: names behind an alias are given in one place,
+/// [`super::column_aliases`].
+fn name_columns_inside(query: &mut Query) {
+    let Some(with) = query.with.as_mut().filter(|with| !with.recursive) else { return };
+    for cte in with.cte_tables.iter_mut().filter(|cte| !cte.alias.columns.is_empty()) {
+        let mut around = everything();
+        let alias = TableAlias { explicit: true, ..cte.alias.clone() };
+        cte.alias.columns.clear();
+        std::mem::swap(cte.query.as_mut(), &mut around);
+        if let ast::SetExpr::Select(select) = cte.query.body.as_mut() {
+            let relation =
+                TableFactor::Derived { lateral: false, subquery: Box::new(around), alias: Some(alias), sample: None };
+            select.from = vec![ast::TableWithJoins { relation, joins: Vec::new() }];
+        }
+    }
+}
+
+/// `SELECT *`, whose FROM is still to come.
+fn everything() -> Query {
+    let parsed = Parser::new(&GenericDialect {}).try_with_sql("SELECT *").and_then(|mut p| p.parse_query());
+    *parsed.expect("the text is a query")
+}
+
+/// A number with an exponent is a DOUBLE, also where it could be a decimal: `1.5E0`.
+fn number_with_exponent(expr: &mut Expr) {
+    let Expr::Value(value) = expr else { return };
+    let Value::Number(digits, _) = &value.value else { return };
+    if digits.contains(['e', 'E']) {
+        let text = Value::SingleQuotedString(digits.clone()).with_empty_span();
+        *expr = Expr::Cast {
+            kind: ast::CastKind::Cast,
+            expr: Box::new(Expr::Value(text)),
+            data_type: ast::DataType::Double(ast::ExactNumberInfo::None),
+            array: false,
+            format: None,
+        };
     }
 }
 

@@ -68,10 +68,23 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT k FROM t WHERE k NOT IN (SELECT 2)", "1|3"),
     ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.v > a.v)", "1|2"),
     ("SELECT k FROM t WHERE v > (SELECT AVG(v) FROM t)", "2|2"),
+    (
+        "SELECT a.k FROM t a WHERE a.k NOT IN (SELECT a.b FROM (SELECT v AS b, d AS k FROM t WHERE v IS NOT NULL) a
+         WHERE EXISTS (SELECT 1 FROM t c WHERE c.d = a.k))",
+        "1|2|2|3",
+    ),
     ("SELECT x FROM (SELECT k, 1 AS x FROM t) o WHERE EXISTS (SELECT 1 FROM t i WHERE i.v / 10 = o.x)", "1|1|1|1"),
     // What DataFusion has no type for.
     ("SELECT s + 1, ts + INTERVAL '1' DAY * k FROM t WHERE k = 1", "2,2024-01-02 00:00:00.000"),
     ("SELECT k FROM t WHERE (k = 1) = 1", "1"),
+    // Names behind an alias.
+    ("SELECT c0 FROM (SELECT COUNT(*) FROM t) AS t (c0)", "4"),
+    ("SELECT x + 1 FROM (SELECT k AS Abc FROM t WHERE k = 1) AS t (x)", "2"),
+    ("SELECT A, `b.c` FROM t AS u (A, `b.c`, c, d, e, f, g, h) WHERE A = 1", "1,10"),
+    ("SELECT x, y FROM (SELECT k, MAX(v) FROM t GROUP BY k) AS t (x, y) WHERE y > 10", "2,25"),
+    ("WITH w (n, M) AS (SELECT COUNT(*), MAX(k) AS Most FROM t) SELECT M, n FROM w", "3,4"),
+    ("SELECT * FROM (SELECT a.k, b.k FROM t a JOIN t b ON a.k = b.k WHERE a.k = 1) AS j (x, Y)", "1,1"),
+    ("SELECT 1.5E0, 1e3, -2.5E-1", "1.5,1000.0,-0.25"),
     // Choices.
     ("SELECT CASE WHEN k = 1 THEN k WHEN k = 2 THEN v ELSE d END FROM t", "1.00|20.00|25.00|NULL"),
     ("SELECT GREATEST(k, v), CONCAT(s, '!'), NULLIF(k, 2) FROM t WHERE k < 3", "10,1!,1|20,2!,NULL|25,x!,NULL"),
@@ -112,6 +125,14 @@ fn columns_have_the_types_of_flink() {
         ("SELECT k + v, k / 2, v % k, d * d, d / k FROM t", "BIGINT, INT, INT, DECIMAL(21, 4), DECIMAL(21, 13)"),
         ("SELECT k FROM t UNION ALL SELECT d FROM t", "DECIMAL(12, 2)"),
         ("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v(x, y)", "INT, STRING"),
+        ("VALUES (1), (CAST(NULL AS INT))", "INT"),
+        ("SELECT a FROM (VALUES (NULL), (-1), (CAST(NULL AS INT))) AS v(a)", "INT"),
+        ("VALUES (1), (CAST(3 AS BIGINT))", "BIGINT"),
+        ("VALUES (1, 5000000000), (2.5, 1)", "DECIMAL(11, 1), BIGINT"),
+        (
+            "SELECT 1.5E0, 1e3, -2.5e-1, 1.5 FROM (VALUES (1E0), (2)) AS v(a) WHERE a > 5E-1",
+            "DOUBLE, DOUBLE, DOUBLE, DECIMAL(2, 1)",
+        ),
         ("SELECT COLLECT(k) FROM t", "function \"COLLECT\" is not there yet"),
         ("SELECT SUM(s) FROM t", "function \"SUM\" does not take STRING"),
         ("SELECT s + 1, k * '2', INTERVAL '1' DAY * k FROM t", "INT, INT, INTERVAL DAY TO SECOND(3)"),
