@@ -69,6 +69,11 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.v > a.v)", "1|2"),
     ("SELECT k FROM t WHERE v > (SELECT AVG(v) FROM t)", "2|2"),
     (
+        "SELECT a.k FROM t a WHERE EXISTS (SELECT 1 FROM (SELECT v, CAST(d AS STRING) AS k FROM t) a WHERE a.v = 10
+         AND EXISTS (SELECT 1 FROM t c WHERE CAST(c.d AS STRING) = a.k))",
+        "1|2|2|3",
+    ),
+    (
         "SELECT a.k FROM t a WHERE a.k NOT IN (SELECT a.b FROM (SELECT v AS b, d AS k FROM t WHERE v IS NOT NULL) a
          WHERE EXISTS (SELECT 1 FROM t c WHERE c.d = a.k))",
         "1|2|2|3",
