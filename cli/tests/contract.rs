@@ -128,7 +128,10 @@ fn a_query_tells_of_records_that_it_could_not_understand() {
     let output = freshet(folder.path(), &["sql", "-o", "tsv", "-c", sql]);
     assert_eq!(out(&output), "1\n");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("1 record was not understood") && text.contains("\"oops\" is not a value of type BIGINT"), "{text}");
+    assert!(
+        text.contains("1 record was not understood") && text.contains("\"oops\" is not a value of type BIGINT"),
+        "{text}"
+    );
     let strict = freshet(folder.path(), &["sql", "-c", &sql.replace("'csv')", "'csv', 'errors' = 'fail')")]);
     assert_eq!(strict.status.code(), Some(1), "{}", String::from_utf8_lossy(&strict.stderr));
 }

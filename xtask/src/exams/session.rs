@@ -39,8 +39,12 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
         epoch_rows: one_by_one.then_some(1),
         ..SessionOptions::default()
     })?;
-    let mut follower =
-        Follower { notices: Vec::new(), rows: Arc::default(), deadline: Instant::now() + Duration::from_secs(60), is_late: false };
+    let mut follower = Follower {
+        notices: Vec::new(),
+        rows: Arc::default(),
+        deadline: Instant::now() + Duration::from_secs(60),
+        is_late: false,
+    };
     session.run_script(script, &mut follower)?;
     if follower.is_late {
         return Err(Error::internal("exam.slow", "the case did not end within 60 s"));
