@@ -1,5 +1,7 @@
 //! What scripts rely on: exit codes, forms of output, counters that add up, going on where a run ended.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
