@@ -23,8 +23,16 @@ fn step(name: &str, run: impl FnOnce() -> Result<(), String>) -> Result<(), Stri
 }
 
 fn cargo(arguments: &[&str]) -> Result<(), String> {
-    let status =
-        Command::new(env!("CARGO")).args(arguments).status().map_err(|e| format!("cargo did not start: {e}"))?;
+    let mut command = Command::new(env!("CARGO"));
+    // What cargo tells the program that it runs is not for the cargo that this one runs: build scripts that look at it
+    // (ring's) would be run again, and everything above them be built again.
+    for (name, _) in std::env::vars() {
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if told.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    let status = command.args(arguments).status().map_err(|e| format!("cargo did not start: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
 }
 
