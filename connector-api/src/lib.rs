@@ -22,6 +22,7 @@ pub mod table;
 pub use connector::{Connector, ConnectorEnv, ConnectorRegistry};
 pub use sink::{AcceptedChanges, Commit, Guarantee, Prepared, Sink, SinkCommitter, SinkWriter, WriterContext};
 pub use source::{
-    AssignedSplit, Boundedness, DeadLetter, Offset, Poll, PollLimit, Source, SourceBatch, SourceReader, Split, SplitId,
+    AssignedSplit, Boundedness, DeadLetter, Extent, Offset, Poll, PollLimit, Source, SourceBatch, SourceReader, Split,
+    SplitId,
 };
 pub use table::{ColumnOrigin, ColumnSpec, TableSpec};

@@ -26,6 +26,15 @@ pub enum Boundedness {
     Unbounded,
 }
 
+/// How much a source has to give, for a person who waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// So many records.
+    Rows(u64),
+    /// So many bytes, counted as [`SourceBatch::bytes`] counts them.
+    Bytes(u64),
+}
+
 /// Part of a source with its own order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
@@ -117,6 +126,11 @@ pub trait Source: Send + Sync {
 
     /// How often to look for new splits; none when there will be none.
     fn discovery_interval(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How much there is to read in all, as far as the last [`Source::discover`] could tell; none when it cannot be known.
+    fn extent(&self) -> Option<Extent> {
         None
     }
 

@@ -22,9 +22,9 @@ pub struct JobFolder {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+pub(crate) struct Identity {
     format: u32,
-    job_id: String,
+    pub(crate) job_id: String,
     attempt: u64,
 }
 
@@ -40,7 +40,7 @@ impl JobFolder {
         disk::sync_folder(parent)?;
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(|e| disk::failed("creating", &lock_path, e))?;
-        match lock.try_lock() {
+        match patiently(|| lock.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::already_exists("state.locked", format!("job \"{name}\" is already running"))
@@ -195,8 +195,7 @@ impl JobFolder {
 
     /// Checkpoints that have a root file, oldest first.
     fn root_ids(&self) -> Result<Vec<CheckpointId>> {
-        let id = |name: &String| name.strip_prefix("root-")?.strip_suffix(".json")?.parse().ok().map(CheckpointId);
-        let mut ids: Vec<_> = self.names()?.iter().filter_map(id).collect();
+        let mut ids: Vec<_> = self.names()?.iter().filter_map(|name| root_id(name)).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -214,7 +213,22 @@ impl Drop for JobFolder {
     }
 }
 
-fn read_identity(folder: &Path) -> Result<Option<Identity>> {
+/// Tries for a moment: someone may only be looking whether the job runs.
+fn patiently(attempt: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match attempt() {
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(std::time::Duration::from_millis(5)),
+            other => return other,
+        }
+    }
+    attempt()
+}
+
+pub(crate) fn root_id(name: &str) -> Option<CheckpointId> {
+    name.strip_prefix("root-")?.strip_suffix(".json")?.parse().ok().map(CheckpointId)
+}
+
+pub(crate) fn read_identity(folder: &Path) -> Result<Option<Identity>> {
     let path = folder.join("job.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -228,12 +242,12 @@ fn read_identity(folder: &Path) -> Result<Option<Identity>> {
     })
 }
 
-fn root_name(id: CheckpointId) -> String {
+pub(crate) fn root_name(id: CheckpointId) -> String {
     format!("root-{id}.json")
 }
 
 /// A name that every file system takes: letters, digits, `-`, `_` and `.` stay, other bytes become `%` and their code.
-fn folder_name(job: &str) -> String {
+pub(crate) fn folder_name(job: &str) -> String {
     let mut name = String::new();
     for (i, byte) in job.bytes().enumerate() {
         match byte {

@@ -13,9 +13,11 @@
 
 mod disk;
 mod folder;
+mod glance;
 mod root;
 mod segment;
 
 pub use folder::JobFolder;
+pub use glance::{JobGlance, glance, latest_checkpoint};
 pub use root::{FORMAT_VERSION, JobCounters, OperatorRoot, Root, SinkRoot, SourceRoot, SplitRoot};
 pub use segment::{SegmentBlock, SegmentKind, SegmentReader, SegmentRef, SegmentWriter, live_segments, next_kind};

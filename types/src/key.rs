@@ -82,6 +82,11 @@ fn double_bits(v: f64) -> u64 {
     if v.is_nan() { f64::NAN.to_bits() } else { (v + 0.0).to_bits() }
 }
 
+/// Hashes a text: the same on every machine and in every version.
+pub fn hash_text(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
 /// Hashes one column. Equal values of different integer widths, or timestamps of different units, hash differently:
 /// both sides of a join are cast to one type before they are exchanged.
 fn hash_column(array: &ArrayRef) -> Result<Vec<u64>> {

@@ -6,8 +6,8 @@ use crate::pace::Pace;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use freshet_connector_api::{
-    AssignedSplit, Boundedness, ColumnOrigin, ConnectorEnv, Offset, Poll, PollLimit, Source, SourceBatch, SourceReader,
-    Split, SplitId, TableSpec,
+    AssignedSplit, Boundedness, ColumnOrigin, ConnectorEnv, Extent, Offset, Poll, PollLimit, Source, SourceBatch,
+    SourceReader, Split, SplitId, TableSpec,
 };
 use freshet_types::{ChangeBatch, Clock, Error, Result};
 use std::sync::Arc;
@@ -69,6 +69,10 @@ impl Source for DatagenSource {
 
     fn discover(&self) -> Result<Vec<Split>> {
         Ok(vec![Split { id: "rows".into(), start: Offset("0".into()) }])
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        self.row_count.map(Extent::Rows)
     }
 
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {

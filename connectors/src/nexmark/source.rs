@@ -5,8 +5,8 @@ use super::options::NexmarkOptions;
 use crate::pace::Pace;
 use arrow::datatypes::SchemaRef;
 use freshet_connector_api::{
-    AssignedSplit, Boundedness, ColumnOrigin, ConnectorEnv, Offset, Poll, PollLimit, Source, SourceBatch, SourceReader,
-    Split, SplitId, TableSpec,
+    AssignedSplit, Boundedness, ColumnOrigin, ConnectorEnv, Extent, Offset, Poll, PollLimit, Source, SourceBatch,
+    SourceReader, Split, SplitId, TableSpec,
 };
 use freshet_types::{ChangeBatch, Clock, Error, Result};
 use std::sync::Arc;
@@ -47,6 +47,10 @@ impl Source for NexmarkSource {
     fn discover(&self) -> Result<Vec<Split>> {
         let splits = 0..self.options.splits;
         Ok(splits.map(|i| Split { id: format!("events-{i}").into(), start: Offset("0".into()) }).collect())
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        self.options.event_count.map(Extent::Rows)
     }
 
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {

@@ -155,7 +155,16 @@ impl Coordinator {
         }
         let mut operators = BTreeMap::new();
         for (i, node) in run.graph.nodes.iter().enumerate() {
-            let NodeKind::Operator(factory) = &node.kind else { continue };
+            let factory = match &node.kind {
+                NodeKind::Operator(factory) => factory,
+                // Fixed rows come once: that they have come is kept.
+                NodeKind::Values(_) => {
+                    let given = OperatorRoot { name: "values".to_owned(), ..OperatorRoot::default() };
+                    operators.insert(node.state_id.clone(), given);
+                    continue;
+                }
+                _ => continue,
+            };
             let told = parts.iter().flat_map(|part| &part.built.watermarks).filter(|(node, _)| *node == i);
             let watermark_ms = told.map(|(_, w)| *w).min().filter(|w| *w > Watermark::MIN).map(|w| w.0);
             let root = OperatorRoot {

@@ -3,7 +3,7 @@
 use crate::host::plan::SinkPlan;
 use crate::job::lifeline::guarded;
 use crate::job::run::Run;
-use crate::{Graph, NodeKind, Operator, SegmentKind, StateReader};
+use crate::{Graph, Node, NodeKind, Operator, SegmentKind, StateReader};
 use arrow::array::RecordBatch;
 use freshet_connector_api::Commit;
 use freshet_state::{JobFolder, Root, SegmentReader};
@@ -11,37 +11,76 @@ use freshet_types::{Error, KeyGroup, Result, Watermark};
 
 const FROM_SCRATCH: &str = "undo the change, or start over with --from-scratch";
 
-/// Refuses a graph that the saved state does not fit.
+/// Names saved state as the graph names it: in a changed file, an operator that does what it did before is found again, also
+/// when its rows are filtered in another way. What it does stands before the dot of a state id. Where two are alike, none
+/// is taken for the other.
+pub(crate) fn adopt(root: &mut Root, graph: &Graph) {
+    let what = |id: &str| id.split_once('.').map_or(id, |(what, _)| what).to_owned();
+    let wanted: Vec<&str> = stateful(graph).map(|(node, _)| node.state_id.as_str()).collect();
+    let kept = |id: &str| root.operators.get(id).is_some_and(|saved| saved.fingerprint.is_some());
+    let missing: Vec<&str> = wanted.iter().copied().filter(|id| !kept(id)).collect();
+    let left: Vec<String> =
+        root.operators.keys().filter(|id| kept(id) && !wanted.contains(&id.as_str())).cloned().collect();
+    for id in &missing {
+        let own = what(id);
+        let mut alike = left.iter().filter(|old| what(old) == own);
+        let is_alone = missing.iter().filter(|other| what(other) == own).count() == 1;
+        if let (Some(old), None, true) = (alike.next(), alike.next(), is_alone)
+            && let Some(saved) = root.operators.remove(old)
+        {
+            root.operators.insert((*id).to_owned(), saved);
+        }
+    }
+}
+
+/// Operators that keep state, with what decides whether it fits.
+fn stateful(graph: &Graph) -> impl Iterator<Item = (&Node, String)> {
+    graph.nodes.iter().filter_map(|node| match &node.kind {
+        NodeKind::Operator(factory) => Some((node, factory.state_fingerprint()?)),
+        _ => None,
+    })
+}
+
+/// Something below a node that was read before: the node has missed those rows.
+fn read_before(root: &Root, graph: &Graph, node: &Node) -> Option<String> {
+    node.inputs.iter().find_map(|input| {
+        let below = graph.node(input.from);
+        match &below.kind {
+            NodeKind::Source(source) if root.sources.contains_key(&source.table) => {
+                Some(format!("rows of table \"{}\"", source.table))
+            }
+            NodeKind::Values(_) if root.operators.contains_key(&below.state_id) => Some("rows of VALUES".to_owned()),
+            _ => read_before(root, graph, below),
+        }
+    })
+}
+
+/// Refuses a graph that the saved state does not fit. What is new and reads only what is new fits.
 ///
 /// # Errors
 /// `job.changed` with what has changed: an operator's state, a source, or a sink whose last output may not be visible yet.
 pub(crate) fn check_fits(root: &Root, graph: &Graph, sinks: &[SinkPlan]) -> Result<()> {
     let changed = |text: String| Error::invalid("job.changed", text).hint(FROM_SCRATCH);
     let mut kept: Vec<&str> = Vec::new();
-    for node in &graph.nodes {
-        match &node.kind {
-            NodeKind::Operator(factory) => {
-                let Some(fingerprint) = factory.state_fingerprint() else { continue };
-                let what = format!("operator \"{}\" ({})", factory.name(), factory.describe());
-                let saved = root.operators.get(&node.state_id).and_then(|saved| saved.fingerprint.as_ref());
-                match saved {
-                    None => {
-                        return Err(changed(format!("{what} is new or has moved, so the saved state does not fit"))
-                            .at("state", &node.state_id));
-                    }
-                    Some(saved) if *saved != fingerprint => {
-                        return Err(changed(format!(
-                            "{what} keeps other state than before: {fingerprint}, where {saved} is saved"
-                        ))
-                        .at("state", &node.state_id));
-                    }
-                    Some(_) => kept.push(&node.state_id),
+    for (node, fingerprint) in stateful(graph) {
+        let NodeKind::Operator(factory) = &node.kind else { unreachable!("only operators keep state") };
+        let what = format!("operator \"{}\" ({})", factory.name(), factory.describe());
+        match root.operators.get(&node.state_id).and_then(|saved| saved.fingerprint.as_ref()) {
+            None => {
+                if let Some(missed) = read_before(root, graph, node) {
+                    return Err(changed(format!(
+                        "{what} is new or does something else than before, and {missed} that it needs have been read already"
+                    ))
+                    .at("state", &node.state_id));
                 }
             }
-            NodeKind::Source(source) if !root.sources.contains_key(&source.table) => {
-                return Err(changed(format!("table \"{}\" was not read before", source.table)));
+            Some(saved) if *saved != fingerprint => {
+                return Err(changed(format!(
+                    "{what} keeps other state than before: {fingerprint}, where {saved} is saved"
+                ))
+                .at("state", &node.state_id));
             }
-            _ => {}
+            Some(_) => kept.push(&node.state_id),
         }
     }
     for (state_id, saved) in &root.operators {

@@ -194,8 +194,10 @@ impl Main<'_> {
                 FeedKind::Values(id) => {
                     let node = self.run.graph.node(id);
                     let NodeKind::Values(batches) = &node.kind else { unreachable!("the plan lists values") };
-                    // They belong to the first epoch of the job's first run.
-                    if self.index == 0 && self.run.restored.is_none() {
+                    // They belong to the first epoch of the first run that knows them.
+                    let were_given =
+                        self.run.restored.as_ref().is_some_and(|root| root.operators.contains_key(&node.state_id));
+                    if self.index == 0 && !were_given {
                         for batch in batches {
                             send(&mut gates, ChangeBatch::inserts(batch.clone()))?;
                             self.rows += batch.num_rows();

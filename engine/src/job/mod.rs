@@ -8,10 +8,10 @@ pub(crate) mod status;
 pub use dead_letters::dead_letter_fields;
 pub use status::{CheckpointStatus, JobReport, JobStatus, OperatorStatus, Phase, SinkStatus, SourceStatus};
 
-use crate::checkpoint::recover::check_fits;
+use crate::checkpoint::recover::{adopt, check_fits};
 use crate::host::plan::Plan;
 use crate::{Counters, Graph, Node, NodeKind};
-use freshet_connector_api::Sink;
+use freshet_connector_api::{Boundedness, Sink};
 use freshet_state::{JobCounters, JobFolder};
 use freshet_types::{CheckpointId, Clock, Error, KEY_GROUP_COUNT, Result, SystemClock, failpoint};
 use lifeline::{Lifeline, lock};
@@ -103,7 +103,8 @@ pub fn start(spec: JobSpec) -> Result<JobHandle> {
             opened.start_over(&fresh_id)?;
         }
         restored = opened.latest()?;
-        if let Some(root) = &restored {
+        if let Some(root) = &mut restored {
+            adopt(root, &spec.graph);
             check_fits(root, &spec.graph, &plan.sinks)?;
         }
         opened.collect()?;
@@ -173,7 +174,7 @@ pub struct JobHandle {
 
 /// What a status names of a node.
 enum WatchedPart {
-    Source(String),
+    Source(String, bool),
     Sink(String),
     Operator(String, &'static str),
     Other,
@@ -182,7 +183,9 @@ enum WatchedPart {
 impl WatchedPart {
     fn of(node: &Node) -> Self {
         match &node.kind {
-            NodeKind::Source(source) => WatchedPart::Source(source.table.clone()),
+            NodeKind::Source(source) => {
+                WatchedPart::Source(source.table.clone(), source.source.boundedness() == Boundedness::Bounded)
+            }
             NodeKind::Sink { table, .. } => WatchedPart::Sink(table.clone()),
             NodeKind::Operator(factory) => WatchedPart::Operator(node.state_id.clone(), factory.name()),
             NodeKind::Values(_) | NodeKind::Union => WatchedPart::Other,
@@ -266,13 +269,16 @@ impl Watch {
         let workers: Vec<_> = self.board.workers.iter().map(|worker| lock(worker).clone()).collect();
         let table_sinks = self.parts.iter().filter(|part| matches!(part, WatchedPart::Sink(_))).count();
         let run = workers.iter().fold(JobCounters::default(), |sum, w| sum.plus(w.sums(table_sinks)));
+        let extents = lock(&self.board.extents).clone();
         let (mut sources, mut sinks, mut operators) = (Vec::new(), Vec::new(), Vec::new());
         for (i, part) in self.parts.iter().enumerate() {
             match part {
-                WatchedPart::Source(table) => {
+                WatchedPart::Source(table, bounded) => {
                     let all = || workers.iter().map(|w| w.sources[sources.len()]);
                     let status = SourceStatus {
                         table: table.clone(),
+                        bounded: *bounded,
+                        extent: extents.get(sources.len()).copied().flatten(),
                         rows_in: all().map(|s| s.rows_in).sum(),
                         bytes_in: all().map(|s| s.bytes_in).sum(),
                         dead_rows: all().map(|s| s.dead_rows).sum(),

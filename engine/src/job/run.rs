@@ -7,7 +7,7 @@ use crate::host::plan::Plan;
 use crate::host::source::SourceSeat;
 use crate::host::worker::WorkerSeat;
 use crate::job::EpochSpec;
-use crate::job::lifeline::{Lifeline, guarded, panic_text};
+use crate::job::lifeline::{Lifeline, guarded, lock, panic_text};
 use crate::job::status::Board;
 use crate::source_driver::assign::{Assignment, assign};
 use crate::source_driver::discover::{DiscoverySeat, discover};
@@ -178,6 +178,8 @@ fn find_splits(run: &Run) -> Result<Option<Vec<Assignment>>> {
         let Some(found) = discover(&*source.source, &source.table, &run.lifeline, &run.board)? else {
             return Ok(None);
         };
+        let extent = guarded("source", &source.table, || Ok(source.source.extent()))?;
+        lock(&run.board.extents).push(extent);
         let restored = run.restored.as_ref().and_then(|root| root.sources.get(&source.table));
         let had_finished = run.restored.as_ref().is_some_and(|root| root.finished);
         assignments.push(assign(found, restored, source.source.boundedness(), had_finished, run.workers));

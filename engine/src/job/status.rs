@@ -2,6 +2,7 @@
 
 use crate::Counters;
 use crate::job::lifeline::lock;
+use freshet_connector_api::Extent;
 use freshet_state::JobCounters;
 use freshet_types::{CheckpointId, Epoch, Watermark};
 use std::collections::VecDeque;
@@ -47,6 +48,10 @@ pub struct CheckpointStatus {
 pub struct SourceStatus {
     /// Name of its table.
     pub table: String,
+    /// Whether it ends by itself.
+    pub bounded: bool,
+    /// How much there is to read, where that is known.
+    pub extent: Option<Extent>,
     /// Records read in this run: rows and dead letters.
     pub rows_in: u64,
     /// Bytes read in this run.
@@ -175,6 +180,8 @@ pub(crate) struct Board {
     pub(crate) phase: Mutex<Phase>,
     pub(crate) last_checkpoint: Mutex<Option<CheckpointStatus>>,
     notices: Mutex<VecDeque<String>>,
+    /// By source, as soon as its splits are found.
+    pub(crate) extents: Mutex<Vec<Option<Extent>>>,
 }
 
 impl Board {
@@ -184,6 +191,7 @@ impl Board {
             phase: Mutex::new(Phase::Starting),
             last_checkpoint: Mutex::new(last_checkpoint),
             notices: Mutex::default(),
+            extents: Mutex::default(),
         }
     }
 

@@ -3,11 +3,13 @@
 //! This is how lake tables are queried, and the oracle that streams are compared with: bounded tables of connectors are
 //! read through their sources, window functions are expanded row by row.
 
+mod answer;
 mod read;
 mod scan;
 mod source;
 mod windows;
 
+pub use answer::{Answer, Next};
 pub(crate) use source::BatchSource;
 
 use crate::plan::{Planner, fields_of, optimize_batch, outward, table_of};
@@ -33,6 +35,15 @@ pub fn run(planner: &Planner<'_>, query: &Query) -> Result<(SchemaRef, Vec<Recor
     let functions = planner.batch_functions();
     let query = BatchQuery::new(planner, planner.typed_tree(query, &functions)?)?;
     Ok((query.schema(), query.collect()?))
+}
+
+/// Begins to answer a query; its rows come as they are computed.
+///
+/// # Errors
+/// Those of planning.
+pub fn start(planner: &Planner<'_>, query: &Query) -> Result<Answer> {
+    let functions = planner.batch_functions();
+    Answer::begin(BatchQuery::new(planner, planner.typed_tree(query, &functions)?)?)
 }
 
 /// The plans of a batch query, as EXPLAIN shows them.

@@ -1,12 +1,13 @@
 //! CREATE and DROP of tables and views.
 
-use super::external::ExternalTableDefinition;
+use super::external::{ExternalTable, ExternalTableDefinition};
 use super::{
     Catalog, CatalogKind, DEFAULT_CATALOG, Entry, Place, ResolvedTable, TableDefinition, TablePath, ViewDefinition,
     check, exists,
 };
 use crate::parse::{ColumnDefinition, ColumnKind, CreateTable, CreateView, Drop};
 use freshet_types::{Error, Options, Result, SqlField, SqlType, suggest};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Catalog {
@@ -44,6 +45,35 @@ impl Catalog {
         let path = self.path(&create.name)?;
         self.place(&path)?;
         self.define(create, query.iter().map(physical).collect(), path, &mut Vec::new()).map(Arc::new)
+    }
+
+    /// The table of an external catalog that is there already, just as `create` would make it, and that this session has
+    /// not made: when a script runs again, it finds what its earlier run has left.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::create_table`].
+    pub fn standing(&self, create: &CreateTable, query: &[SqlField]) -> Result<Option<Arc<dyn ExternalTable>>> {
+        let path = self.path(&create.name)?;
+        if create.temporary || create.or_replace || self.made.contains(&path) {
+            return Ok(None);
+        }
+        let Some(ResolvedTable::External { table, .. }) = self.find(&path)? else { return Ok(None) };
+        let wanted = self.define(create, query.iter().map(physical).collect(), path, &mut Vec::new())?;
+        if wanted.options.get("connector").is_some() {
+            return Ok(None);
+        }
+        let (wanted, there) = (external_definition(&wanted)?, table.definition());
+        let columns = |definition: &ExternalTableDefinition| -> Vec<(String, SqlType)> {
+            definition.columns.iter().map(|c| (c.name.clone(), c.sql_type.clone())).collect()
+        };
+        let key = |definition: &ExternalTableDefinition| -> BTreeSet<String> {
+            definition.primary_key.iter().cloned().collect()
+        };
+        let is_same = columns(&wanted) == columns(&there)
+            && wanted.partition_by == there.partition_by
+            && key(&wanted) == key(&there)
+            && wanted.options.iter().all(|(name, value)| there.options.get(name) == Some(value));
+        Ok(is_same.then_some(table))
     }
 
     fn define(
@@ -168,7 +198,9 @@ impl Catalog {
                 None => catalog.drop_table(&path.database, &path.name).map_err(at)?,
             }
         }
-        catalog.create_table(&path.database, &path.name, &definition).map_err(at)
+        catalog.create_table(&path.database, &path.name, &definition).map_err(at)?;
+        self.made.insert(path.clone());
+        Ok(())
     }
 
     fn memory_entry(&self, path: &TablePath) -> Option<&Entry> {

@@ -64,6 +64,8 @@ pub struct Catalog {
     temporary: BTreeMap<TablePath, Entry>,
     lake: Option<(String, Arc<dyn ExternalCatalog>)>,
     current: (String, String),
+    /// Tables of external catalogs that this session has made.
+    made: BTreeSet<TablePath>,
 }
 
 /// Where a table of a path is kept.
@@ -87,6 +89,7 @@ impl Catalog {
             temporary: BTreeMap::new(),
             lake: None,
             current: (DEFAULT_CATALOG.to_string(), DEFAULT_DATABASE.to_string()),
+            made: BTreeSet::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! set, becomes one node.
 
 use super::flow::{Flow, Physical, loosened};
+use super::lineage::Lineage;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use freshet_engine::operators::{Calc, CalcConfig};
@@ -23,6 +24,8 @@ struct Likeness {
 pub(crate) struct GraphBuilder {
     graph: Graph,
     likeness: Vec<Option<Likeness>>,
+    /// By node; none for those that nothing reads.
+    lineage: Vec<Option<Lineage>>,
     names: BTreeMap<String, usize>,
     /// What the user should know.
     pub(crate) notices: Vec<String>,
@@ -59,7 +62,7 @@ impl GraphBuilder {
     pub(crate) fn operator(&mut self, node: OperatorNode) -> NodeId {
         let likeness = node.exprs.iter().all(|e| !is_volatile(e)).then(|| Likeness {
             what: format!("{} {}", node.factory.name(), node.what),
-            exprs: node.exprs,
+            exprs: node.exprs.clone(),
             inputs: node.inputs.clone(),
         });
         if let Some(new) = &likeness
@@ -67,7 +70,8 @@ impl GraphBuilder {
         {
             return NodeId(found);
         }
-        let state_id = self.state_id(node.factory.name());
+        let (lineage, state_id) = Lineage::of_operator(&node, &self.below(&node.inputs));
+        let state_id = self.state_id(&state_id);
         self.add(
             Node {
                 kind: NodeKind::Operator(node.factory),
@@ -77,6 +81,7 @@ impl GraphBuilder {
                 state_id,
             },
             likeness,
+            Some(lineage),
         )
     }
 
@@ -96,17 +101,31 @@ impl GraphBuilder {
         {
             return NodeId(found);
         }
-        let state_id = self.state_id(name);
-        self.add(Node { kind, inputs, schema, append_only, state_id }, likeness)
+        let lineage = match &kind {
+            NodeKind::Source(source) => Some(Lineage::of_source(source, &schema)),
+            NodeKind::Values(batches) => Some(Lineage::of_values(batches)),
+            NodeKind::Union => Some(Lineage::of_union(&self.below(&inputs))),
+            NodeKind::Operator(_) | NodeKind::Sink { .. } => None,
+        };
+        let state_id = match (&kind, &lineage) {
+            (NodeKind::Values(_), Some(lineage)) => self.state_id(&lineage.values_id()),
+            _ => self.state_id(name),
+        };
+        self.add(Node { kind, inputs, schema, append_only, state_id }, likeness, lineage)
     }
 
-    fn add(&mut self, node: Node, likeness: Option<Likeness>) -> NodeId {
+    fn add(&mut self, node: Node, likeness: Option<Likeness>, lineage: Option<Lineage>) -> NodeId {
         self.likeness.push(likeness);
+        self.lineage.push(lineage);
         self.graph.add(node)
     }
 
-    /// Names state by what keeps it and how many of the kind stand before it: stable for the same statements, also when
-    /// more are added behind them.
+    fn below(&self, inputs: &[Input]) -> Vec<&Lineage> {
+        let of = |input: &Input| self.lineage[input.from.0].as_ref().expect("nothing reads a sink");
+        inputs.iter().map(of).collect()
+    }
+
+    /// Makes a name unique: nodes that are alike in everything are counted.
     fn state_id(&mut self, name: &str) -> String {
         let count = self.names.entry(name.to_string()).or_default();
         *count += 1;

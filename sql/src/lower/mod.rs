@@ -5,6 +5,7 @@
 
 mod flow;
 mod graph_builder;
+mod lineage;
 
 mod aggregate;
 mod bound_aggregate;

@@ -353,11 +353,11 @@ fn a_changed_graph_is_refused_with_the_reason() {
     assert!(refused(counting(&topic, &other, &table)).contains("count v2"));
     let mut renamed = counting(&topic, &count, &table);
     renamed.nodes[1].state_id = "elsewhere".into();
-    assert!(refused(renamed).contains("is new or has moved"));
+    assert!(refused(renamed).contains("is new or does something else"));
     let mut other_table = counting(&topic, &count, &table);
     let NodeKind::Source(source) = &mut other_table.nodes[0].kind else { unreachable!() };
     source.table = "digits".into();
-    assert!(refused(other_table).contains("\"digits\" was not read before"));
+    assert!(refused(other_table).contains("\"numbers\" is no longer read"));
     let mut gone = Graph::default();
     let read = gone.add(source_node(&topic));
     gone.add(sink(&table, read, "counts"));
@@ -366,6 +366,43 @@ fn a_changed_graph_is_refused_with_the_reason() {
 
 fn source_node(topic: &Topic) -> Node {
     source(topic, "numbers", true, None)
+}
+
+/// Counts of each named table, kept under each name.
+fn counts(parts: &[(&Topic, &str, &str, &Table)]) -> Graph {
+    let mut graph = Graph::default();
+    for (topic, name, state_id, table) in parts {
+        let read = graph.add(source(topic, name, true, None));
+        let counted = graph.add(operator(Count::default(), read, Routing::Hash(vec![0]), false, state_id));
+        graph.add(sink(table, counted, &format!("counts of {name}")));
+    }
+    graph
+}
+
+#[test]
+fn what_is_added_moved_or_filtered_in_another_way_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = Topic::new(Boundedness::Bounded, [("a", numbers(0, 100))]);
+    let other = Topic::new(Boundedness::Bounded, [("a", numbers(7, 30))]);
+    let (first, second) = (Table::default(), Table::default());
+    let run = |graph: Graph| {
+        let report = end(&start(JobSpec { state_dir: Some(folder.path().to_owned()), ..spec(graph, 2) })?)?;
+        Ok::<_, freshet_types::Error>(report.run.rows_in)
+    };
+    assert_eq!(run(counts(&[(&topic, "numbers", "count-1.a", &first)])).unwrap(), 100);
+    // Another filter, and a statement more that reads another table, before the first.
+    let added = counts(&[(&other, "others", "count-2.a", &second), (&topic, "numbers", "count-1.b", &first)]);
+    assert_eq!(run(added).unwrap(), 30);
+    topic.lock().get_mut("a").unwrap().rows.extend(numbers(1, 10));
+    let moved = counts(&[(&topic, "numbers", "count-1.b", &first), (&other, "others", "count-2.a", &second)]);
+    assert_eq!(run(moved).unwrap(), 10);
+    assert_eq!((first.rows(), second.rows()), (expected(&topic), expected(&other)));
+    // Which of two that are alike is meant cannot be told.
+    let mut alike = counts(&[(&topic, "numbers", "count-1.c", &first), (&other, "others", "count-2.b", &second)]);
+    alike.nodes[4].state_id = "count-1.d".into();
+    let error = run(alike).unwrap_err();
+    assert_eq!(error.code(), "job.changed");
+    assert!(error.text().contains("rows of table \"numbers\" that it needs have been read already"), "{error}");
 }
 
 #[test]
