@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the running job to checkpoint and stop, the second ends the process.
+//! Ctrl-C and SIGTERM: the first asks what runs to stop, a later one ends the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,20 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Interrupts(Arc<AtomicUsize>);
 
 impl Interrupts {
-    /// Begins to listen for Ctrl-C and SIGTERM.
-    pub(crate) fn listen() -> Self {
+    /// Begins to listen; interrupt number `last` ends the process at once, with exit code 130.
+    pub(crate) fn listen(last: usize) -> Self {
         let interrupts = Self::default();
         let count = Arc::clone(&interrupts.0);
         let listener = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-            runtime.block_on(async {
-                loop {
-                    wait().await;
-                    if count.fetch_add(1, Ordering::SeqCst) > 0 {
-                        std::process::exit(130);
-                    }
+            runtime.block_on(each_interrupt(|| {
+                if count.fetch_add(1, Ordering::SeqCst) + 1 >= last {
+                    std::process::exit(130);
                 }
-            });
+            }));
         };
         let started = std::thread::Builder::new().name("interrupts".into()).spawn(listener);
         if let Err(e) = started {
@@ -42,19 +39,24 @@ impl Interrupts {
 }
 
 #[cfg(unix)]
-async fn wait() {
+async fn each_interrupt(act: impl Fn()) {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        let heard = tokio::select! { heard = interrupt.recv() => heard, heard = terminate.recv() => heard };
+        if heard.is_none() {
+            return;
         }
-        _ => std::future::pending().await,
+        act();
     }
 }
 
 #[cfg(not(unix))]
-async fn wait() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+async fn each_interrupt(act: impl Fn()) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        act();
     }
 }

@@ -3,7 +3,9 @@
 mod commands;
 mod interrupt;
 mod output;
+mod progress;
 mod screen;
+mod terminal;
 
 use freshet_types::{Error, ErrorKind};
 use std::process::ExitCode;

@@ -14,7 +14,8 @@ mod report;
 mod result;
 mod session;
 
-pub use freshet_engine::job::{JobReport, JobStatus};
+pub use freshet_connector_api::Extent;
+pub use freshet_engine::job::{JobReport, JobStatus, SourceStatus};
 pub use freshet_sql::diagnose::diagnose;
 pub use freshet_sql::parse::is_complete;
 pub use freshet_sql::variables::replace_variables;

@@ -11,6 +11,8 @@ pub enum Control {
     Continue,
     /// It takes a last checkpoint and stops.
     Stop,
+    /// It ends at once; it can go on from its last checkpoint.
+    Abort,
 }
 
 /// Follows the statements of a session.
@@ -35,6 +37,17 @@ pub trait Observer {
         Control::Continue
     }
 
-    /// A job has ended.
+    /// A query is being answered, and no row has come for a while.
+    fn waiting(&mut self) {}
+
+    /// A query has been answered, or will not be.
+    fn query_ended(&mut self) {}
+
+    /// Whether the query that is being answered is still wanted.
+    fn is_wanted(&mut self) -> bool {
+        true
+    }
+
+    /// A job has ended, also by a failure.
     fn job_ended(&mut self, _report: &JobReport) {}
 }

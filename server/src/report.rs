@@ -22,6 +22,7 @@ pub fn report_json(report: &JobReport) -> Value {
         "job_id": report.job_id,
         "workers": report.workers,
         "finished": report.finished,
+        "failure": report.failure,
         "run": counters(&report.run),
         "total": counters(&report.total),
         "sources": sources.collect::<Vec<_>>(),

@@ -1,6 +1,7 @@
 //! Where the rows of a SELECT go: the seam between a running query and whoever shows it.
 
 use arrow::datatypes::SchemaRef;
+use chrono_tz::Tz;
 use freshet_types::{ChangeBatch, Result, Watermark};
 
 /// What is known about a result before its first row.
@@ -19,13 +20,15 @@ pub struct ResultInfo {
     pub materialised: bool,
     /// ORDER BY of the outermost query: column, ascending, nulls first. Applied to the final rows.
     pub order_by: Vec<OrderTerm>,
+    /// Zone in which instants are shown.
+    pub zone: Tz,
 }
 
 impl ResultInfo {
     /// Rows that are all there and in order.
-    pub fn of_rows(schema: SchemaRef) -> Self {
+    pub fn of_rows(schema: SchemaRef, zone: Tz) -> Self {
         let visible = schema.fields().len();
-        Self { schema, visible, append_only: true, bounded: true, materialised: false, order_by: Vec::new() }
+        Self { schema, visible, append_only: true, bounded: true, materialised: false, order_by: Vec::new(), zone }
     }
 
     /// Schema of the columns that are shown.

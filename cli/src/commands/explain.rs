@@ -1,6 +1,8 @@
 //! `freshet explain FILE.sql`: the plan, changelog mode and guarantee of each INSERT and SELECT of a file.
 
 use super::shared;
+use crate::output::output_error;
+use crate::screen;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use freshet_types::Result;
 use std::path::PathBuf;
@@ -19,17 +21,13 @@ pub(super) fn define() -> Command {
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
-    use std::io::Write;
     let file = arguments.get_one::<PathBuf>("file").expect("clap requires it");
     let text = shared::read_script(arguments, file)?;
     let mut session = shared::open_session(arguments)?;
     let plans =
         session.explain_script(&text).map_err(|e| freshet_server::diagnose(&e, &text, &file.display().to_string()))?;
-    let mut out = std::io::stdout();
     for plan in plans {
-        if writeln!(out, "{plan}").is_err() {
-            break;
-        }
+        screen::put_rows(format!("{plan}\n").as_bytes()).map_err(output_error)?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `freshet lake ...`: what a lake table is made of, and the proof that it is whole.
 
 use super::shared;
-use crate::output::{self};
+use crate::output;
+use crate::terminal::{Manner, Terminal};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use freshet_server::{LakeQuestion, ResultInfo};
 use freshet_types::{ChangeBatch, Error, Result};
@@ -13,6 +14,7 @@ pub(super) fn define() -> Command {
             .long("setup")
             .value_name("SQL")
             .action(ArgAction::Append)
+            .allow_hyphen_values(true)
             .help("Statements to run first, such as CREATE CATALOG, for tables outside of the embedded lake")
     };
     let sub = |name: &'static str, about: &'static str| {
@@ -42,14 +44,15 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
         _ => LakeQuestion::Files,
     };
     let mut session = shared::open_session(arguments)?;
-    let mut terminal = super::run::Terminal::new(shared::output_form(arguments), session.time_zone());
+    let form = shared::output_form(arguments);
+    let mut terminal = Terminal::new(form, Manner::Run);
     for text in arguments.get_many::<String>("setup").unwrap_or_default() {
         session.run_script(text, &mut terminal).map_err(|e| freshet_server::diagnose(&e, text, "--setup"))?;
     }
     let table = arguments.get_one::<String>("table").expect("clap requires it");
     let answer = session.ask_lake(question, table)?;
-    let mut writer = output::writer(shared::output_form(arguments), session.time_zone());
-    writer.start(&ResultInfo::of_rows(answer.rows.schema()))?;
+    let mut writer = output::writer(form);
+    writer.start(&ResultInfo::of_rows(answer.rows.schema(), session.time_zone()))?;
     writer.changes(&ChangeBatch::inserts(answer.rows))?;
     writer.finish()?;
     match answer.problems {

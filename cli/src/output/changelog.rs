@@ -2,22 +2,21 @@
 
 use super::column_texts;
 use super::lines::output_error;
+use crate::screen;
 use arrow::array::Array;
-use chrono_tz::Tz;
 use freshet_server::{ResultInfo, ResultWriter};
 use freshet_types::text::ColumnText;
 use freshet_types::{ChangeBatch, Result};
-use std::io::Write;
 
 /// Writes changes as lines.
+#[derive(Default)]
 pub(crate) struct ChangelogWriter {
-    zone: Tz,
     texts: Vec<ColumnText>,
 }
 
 impl ChangelogWriter {
-    pub(crate) fn new(zone: Tz) -> Self {
-        Self { zone, texts: Vec::new() }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
     fn lines(&self, changes: &ChangeBatch) -> Result<String> {
@@ -43,13 +42,12 @@ impl ChangelogWriter {
 
 impl ResultWriter for ChangelogWriter {
     fn start(&mut self, info: &ResultInfo) -> Result<()> {
-        self.texts = column_texts(&info.visible_schema(), self.zone);
+        self.texts = column_texts(&info.visible_schema(), info.zone);
         Ok(())
     }
 
     fn changes(&mut self, changes: &ChangeBatch) -> Result<()> {
-        let mut out = std::io::stdout();
-        out.write_all(self.lines(changes)?.as_bytes()).and_then(|()| out.flush()).map_err(output_error)
+        screen::put_rows(self.lines(changes)?.as_bytes()).map_err(output_error)
     }
 
     fn finish(&mut self) -> Result<()> {

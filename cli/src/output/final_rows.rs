@@ -78,24 +78,34 @@ impl ResultWriter for FinalRows {
     }
 
     fn finish(&mut self) -> Result<()> {
-        let info = self.info().clone();
         if !self.pending.is_empty() {
-            let mut rows = expand(&self.fold()?)?;
-            if !info.order_by.is_empty() {
-                let columns: Vec<SortColumn> = info
-                    .order_by
-                    .iter()
-                    .map(|term| SortColumn {
-                        values: Arc::clone(rows.column(term.column)),
-                        options: Some(SortOptions { descending: !term.ascending, nulls_first: term.nulls_first }),
-                    })
-                    .collect();
-                rows = take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?;
-            }
-            let shown: Vec<usize> = (0..info.visible).collect();
-            self.form.rows(&rows.project(&shown)?)?;
+            let rows = self.snapshot()?;
+            self.form.rows(&rows)?;
         }
         self.form.end()
+    }
+}
+
+impl FinalRows {
+    /// The rows that are left of all changes so far, in the order that was asked for.
+    pub(crate) fn snapshot(&mut self) -> Result<RecordBatch> {
+        let info = self.info().clone();
+        let folded = self.fold()?;
+        self.pending.push(folded.clone());
+        let mut rows = expand(&folded)?;
+        if !info.order_by.is_empty() {
+            let columns: Vec<SortColumn> = info
+                .order_by
+                .iter()
+                .map(|term| SortColumn {
+                    values: Arc::clone(rows.column(term.column)),
+                    options: Some(SortOptions { descending: !term.ascending, nulls_first: term.nulls_first }),
+                })
+                .collect();
+            rows = take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?;
+        }
+        let shown: Vec<usize> = (0..info.visible).collect();
+        Ok(rows.project(&shown)?)
     }
 }
 
@@ -137,10 +147,11 @@ mod tests {
             ChangeBatch::new(rows, Some(weights.to_vec().into()))
         };
         let out = Arc::new(Mutex::new(Vec::new()));
-        let form = LineForm::to(TsvLines, chrono_tz::Tz::UTC, Box::new(SharedBytes(Arc::clone(&out))));
+        let form = LineForm::to(TsvLines, Box::new(SharedBytes(Arc::clone(&out))));
         let mut writer = FinalRows::new(Box::new(form));
         let order_by = vec![OrderTerm { column: 1, ascending: false, nulls_first: false }];
-        let info = ResultInfo { append_only: false, order_by, ..ResultInfo::of_rows(Arc::clone(&schema)) };
+        let info =
+            ResultInfo { append_only: false, order_by, ..ResultInfo::of_rows(Arc::clone(&schema), chrono_tz::Tz::UTC) };
         writer.start(&info).unwrap();
         writer.changes(&batch(["a", "b", "c"], [1, 2, 3], [1, 1, 2])).unwrap();
         writer.changes(&batch(["a", "a", "b"], [1, 5, 2], [-1, 1, -1])).unwrap();

@@ -1,7 +1,8 @@
 //! Boxes for people: a header with types, numbers on the right, long results cut in the middle.
 
-use super::column_texts;
 use super::final_rows::RowsForm;
+use super::{column_texts, harmless};
+use crate::screen;
 use arrow::array::{Array, RecordBatch};
 use arrow::compute::concat_batches;
 use chrono_tz::Tz;
@@ -9,21 +10,21 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use freshet_server::ResultInfo;
 use freshet_types::{Result, SqlField};
-use std::io::Write;
+use std::io::IsTerminal;
 
-/// Rows shown of a long result, half from each end.
+/// Rows shown of a long result on a terminal, half from each end.
 const ROWS_SHOWN: usize = 200;
 
 /// Gathers rows and draws one box.
+#[derive(Default)]
 pub(crate) struct BoxTable {
-    zone: Tz,
     info: Option<ResultInfo>,
     rows: Vec<RecordBatch>,
 }
 
 impl BoxTable {
-    pub(crate) fn new(zone: Tz) -> Self {
-        Self { zone, info: None, rows: Vec::new() }
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 }
 
@@ -45,13 +46,15 @@ impl RowsForm for BoxTable {
     fn end(&mut self) -> Result<()> {
         let info = self.info.as_ref().expect("a result starts before it ends");
         let rows = concat_batches(&info.visible_schema(), &self.rows)?;
-        let text = draw(&rows, self.zone)?;
-        std::io::stdout().write_all(text.as_bytes()).map_err(super::lines::output_error)
+        // A file takes them all; a person looks at both ends.
+        let shown = if std::io::stdout().is_terminal() { ROWS_SHOWN } else { usize::MAX };
+        let text = draw(&rows, info.zone, shown)?;
+        screen::put_rows(text.as_bytes()).map_err(super::output_error)
     }
 }
 
-/// Draws rows as a box, with the number of rows below it.
-pub(crate) fn draw(rows: &RecordBatch, zone: Tz) -> Result<String> {
+/// Draws rows as a box, with the number of rows below it; of more than `rows_shown` only those at both ends.
+pub(crate) fn draw(rows: &RecordBatch, zone: Tz, rows_shown: usize) -> Result<String> {
     let schema = rows.schema();
     let texts = column_texts(&schema, zone);
     let types: Vec<_> = schema.fields().iter().map(|f| SqlField::from_arrow(f).map(|f| f.sql_type)).collect();
@@ -63,13 +66,11 @@ pub(crate) fn draw(rows: &RecordBatch, zone: Tz) -> Result<String> {
         Cell::new(format!("{}\n{type_name}", field.name())).set_alignment(CellAlignment::Center)
     }));
     let count = rows.num_rows();
-    let shown: Vec<usize> = if count <= ROWS_SHOWN {
-        (0..count).collect()
-    } else {
-        (0..ROWS_SHOWN / 2).chain(count - ROWS_SHOWN / 2..count).collect()
-    };
+    let half = rows_shown / 2;
+    let shown: Vec<usize> =
+        if count <= rows_shown { (0..count).collect() } else { (0..half).chain(count - half..count).collect() };
     for (i, row) in shown.iter().enumerate() {
-        if count > ROWS_SHOWN && i == ROWS_SHOWN / 2 {
+        if count > rows_shown && i == half {
             table.add_row(schema.fields().iter().map(|_| Cell::new("...").set_alignment(CellAlignment::Center)));
         }
         let mut cells = Vec::with_capacity(texts.len());
@@ -79,10 +80,7 @@ pub(crate) fn draw(rows: &RecordBatch, zone: Tz) -> Result<String> {
             if rows.column(column).is_null(*row) {
                 value.push_str("NULL");
             }
-            // A terminal must not obey bytes that came from data.
-            let value: String =
-                value.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
-            cells.push(Cell::new(value).set_alignment(if right(column) {
+            cells.push(Cell::new(harmless(&value)).set_alignment(if right(column) {
                 CellAlignment::Right
             } else {
                 CellAlignment::Left
@@ -90,10 +88,10 @@ pub(crate) fn draw(rows: &RecordBatch, zone: Tz) -> Result<String> {
         }
         table.add_row(cells);
     }
-    let note = match (count, count > ROWS_SHOWN) {
+    let note = match (count, count > rows_shown) {
         (1, _) => "1 row".to_string(),
         (n, false) => format!("{n} rows"),
-        (n, true) => format!("{n} rows ({ROWS_SHOWN} shown)"),
+        (n, true) => format!("{n} rows ({} shown)", 2 * half),
     };
     Ok(format!("{table}\n{note}\n"))
 }
@@ -110,7 +108,7 @@ mod tests {
         let schema = Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("s", DataType::Utf8, true)]);
         let columns: Vec<ArrayRef> =
             vec![Arc::new(Int64Array::from(vec![1, 22])), Arc::new(StringArray::from(vec![Some("\u{1b}[2J"), None]))];
-        let text = draw(&RecordBatch::try_new(Arc::new(schema), columns).unwrap(), Tz::UTC).unwrap();
+        let text = draw(&RecordBatch::try_new(Arc::new(schema), columns).unwrap(), Tz::UTC, 9).unwrap();
         for part in ["BIGINT", "STRING", "NULL", "\u{fffd}[2J", "2 rows"] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -1,7 +1,7 @@
 //! One statement at a time: definitions, settings, listings, queries, statement sets.
 
-use super::Session;
 use super::listings::{Listing, rows};
+use super::{Session, again};
 use crate::Observer;
 use crate::dry_lake::Nothing;
 use datafusion::sql::sqlparser::ast::Query;
@@ -41,7 +41,12 @@ impl Session {
                 self.config.reset(key.as_deref())?;
                 self.apply_settings();
             }
-            Statement::CreateTable(table) => notices = self.catalog.create_table(table)?,
+            Statement::CreateTable(table) => {
+                notices = match self.standing_table(table, &[])?.filter(|_| !table.if_not_exists) {
+                    Some(_) => vec![again::notice(table)],
+                    None => self.catalog.create_table(table)?,
+                }
+            }
             Statement::DropTable(drop) => self.catalog.drop_table(drop)?,
             Statement::AlterTable { name, if_exists, actions } => {
                 notices = self.catalog.alter_table(name, *if_exists, actions)?;
@@ -82,13 +87,15 @@ impl Session {
     /// `CREATE TABLE t AS SELECT`: the table with the columns of the query, then an INSERT of it.
     fn create_table_as(&mut self, table: &CreateTable, parsed: &Parsed, observer: &mut dyn Observer) -> Result<()> {
         let Some(insert) = insert_of(table, &parsed.text) else { return Ok(()) };
-        if table.if_not_exists && self.catalog.contains(&table.name)? {
-            observer.notice(&format!("table \"{}\" exists; nothing is inserted", table.name.join(".")));
-            return Ok(());
-        }
         let columns = self.planner().query_schema(&insert.source)?;
-        for notice in self.catalog.create_table_as(table, &columns)? {
-            observer.notice(&notice);
+        match self.standing_table(table, &columns)? {
+            Some(standing) if self.goes_on_with(table, &insert, &standing)? => observer.notice(&again::notice(table)),
+            Some(_) if self.options.from_scratch => return Err(again::holds_rows(table)),
+            _ if table.if_not_exists && self.catalog.contains(&table.name)? => {
+                observer.notice(&format!("table \"{}\" exists; nothing is inserted", table.name.join(".")));
+                return Ok(());
+            }
+            _ => self.catalog.create_table_as(table, &columns)?.iter().for_each(|notice| observer.notice(notice)),
         }
         self.run_job(&[insert], observer)
     }

@@ -4,10 +4,10 @@ use super::Session;
 use crate::collect::Collector;
 use crate::dead_notices::DeadNotices;
 use crate::dry_lake::Nothing;
-use crate::{Control, Observer, OrderTerm, ResultInfo};
+use crate::{Control, Observer, OrderTerm, ResultInfo, ResultWriter};
 use datafusion::sql::sqlparser::ast::Query;
-use freshet_engine::job::{self, JobHandle, JobReport, JobSpec};
-use freshet_sql::batch;
+use freshet_engine::job::{self, JobHandle, JobReport, JobSpec, Phase};
+use freshet_sql::batch::{self, Answer, Next};
 use freshet_sql::config::ResultMode;
 use freshet_sql::parse::Insert;
 use freshet_sql::plan::{JobPlan, OrderBy};
@@ -30,28 +30,66 @@ impl Session {
             return Ok(());
         }
         let name = self.next_job_name();
-        let jobs = self.options.data_dir.join("jobs");
-        let spec = self.job_spec(name.clone(), plan, Some(jobs.clone()));
-        let report = self.follow(job::start(spec)?, observer)?;
-        if let Some(checkpoint) = report.resumed_from {
-            let what = if report.run.rows_in == 0 { "nothing new has come since" } else { "took only what is new" };
-            observer.notice(&format!("job \"{name}\" went on from checkpoint {checkpoint}: {what}"));
+        let handle = job::start(self.job_spec(name.clone(), plan, Some(self.jobs_folder())))?;
+        let resumed_from = handle.status().resumed_from;
+        if let Some(checkpoint) = resumed_from {
+            observer.notice(&format!("job \"{name}\" goes on from checkpoint {checkpoint}"));
         }
-        if report.run.dead_rows > 0 {
-            observer.notice(&format!(
-                "{} records were not understood; they are in the table {}",
-                report.run.dead_rows,
-                crate::dead_letters::TABLE
-            ));
-        }
-        observer.done(&format!("{} rows in, {} rows out", report.run.rows_in, report.run.rows_out));
-        if self.options.is_interactive && report.finished {
+        let followed = self.follow(&handle, observer);
+        let report = handle.status();
+        if self.options.is_interactive {
             // The INSERT of a conversation is never gone on with: its next run is a new job.
-            if let Err(e) = std::fs::remove_dir_all(jobs.join(&name)) {
-                tracing::debug!(error = %e, "the state of a finished job stays behind");
+            drop(handle);
+            if let Err(e) = std::fs::remove_dir_all(self.jobs_folder().join(&name)) {
+                tracing::debug!(error = %e, "the state of a job that nobody goes on with stays behind");
             }
         }
+        if report.run.dead_rows > 0 {
+            let (records, they) = match report.run.dead_rows {
+                1 => ("1 record was".to_string(), "it is"),
+                n => (format!("{n} records were"), "they are"),
+            };
+            let table = crate::dead_letters::TABLE;
+            observer.notice(&format!("{records} not understood; {they} in the table {table}"));
+        }
+        if let Err(e) = followed {
+            if let (Some(last), false) = (report.last_checkpoint, self.options.is_interactive) {
+                observer.notice(&format!(
+                    "all that belongs to checkpoint {} of job \"{name}\" is kept; run it again and it goes on from there",
+                    last.id
+                ));
+            }
+            return Err(e);
+        }
+        self.tell_end(&name, resumed_from.is_some(), &report, observer);
         Ok(())
+    }
+
+    /// Says how a job has ended, where that is not plain.
+    fn tell_end(&mut self, name: &str, has_gone_on: bool, report: &JobReport, observer: &mut dyn Observer) {
+        let rows = report.run.rows_in;
+        match (report.phase, report.last_checkpoint) {
+            (Phase::Finished, _) if has_gone_on && rows == 0 => observer.notice("nothing new has come since"),
+            (Phase::Finished, _) if has_gone_on => observer.notice(&format!("took only what is new: {rows} rows")),
+            (Phase::Stopped | Phase::Aborted, last) if !self.options.is_interactive => {
+                let how = if report.phase == Phase::Stopped { "stopped" } else { "ended at once" };
+                observer.notice(&match last {
+                    Some(last) => format!(
+                        "job \"{name}\" {how} after checkpoint {}; run it again and it goes on from there",
+                        last.id
+                    ),
+                    None => format!("job \"{name}\" {how} before its first checkpoint; nothing is kept"),
+                });
+            }
+            _ => {}
+        }
+        self.was_stopped |= matches!(report.phase, Phase::Stopped | Phase::Aborted);
+        observer.done(&format!("{rows} rows in, {} rows out", report.run.rows_out));
+    }
+
+    /// Where jobs keep their state.
+    pub(super) fn jobs_folder(&self) -> PathBuf {
+        self.options.data_dir.join("jobs")
     }
 
     /// Runs a query and hands its rows to the observer.
@@ -62,14 +100,7 @@ impl Session {
                 planner.query_schema(query)?;
                 return Ok(());
             }
-            let (schema, batches) = batch::run(&planner, query)?;
-            let info = ResultInfo::of_rows(schema);
-            let mut writer = observer.result_writer(&info);
-            writer.start(&info)?;
-            for rows in batches {
-                writer.changes(&ChangeBatch::inserts(rows))?;
-            }
-            return writer.finish();
+            return show_answer(&batch::start(&planner, query)?, self.config.time_zone(), observer);
         }
         if self.is_dry {
             self.query_plan(query)?;
@@ -86,6 +117,7 @@ impl Session {
                 append_only: shape.append_only,
                 bounded: shape.bounded,
                 materialised,
+                zone: self.config.time_zone(),
                 order_by: shape.order_by.iter().map(term).collect(),
             };
             collector = Collector::new(observer.result_writer(&info), &info);
@@ -99,9 +131,11 @@ impl Session {
         let mut spec = self.job_spec("query".into(), plan, None);
         let dead = DeadNotices::default();
         spec.dead_letters = Some(Arc::new(dead.clone()));
-        let followed = self.follow(job::start(spec)?, observer);
+        let handle = job::start(spec)?;
+        let followed = self.follow(&handle, observer);
         dead.notices().iter().for_each(|n| observer.notice(n));
         followed?;
+        self.was_stopped |= matches!(handle.status().phase, Phase::Stopped | Phase::Aborted);
         collector.finish()
     }
 
@@ -124,37 +158,78 @@ impl Session {
         spec
     }
 
+    /// The name of the next job, which is used up by it.
     fn next_job_name(&mut self) -> String {
-        self.job_count += 1;
+        let name = self.name_of_next_job();
+        if !self.options.is_interactive {
+            *self.job_counts.entry(self.base_name()).or_default() += 1;
+        }
+        name
+    }
+
+    /// The name that the next job will have.
+    pub(super) fn name_of_next_job(&self) -> String {
         if self.options.is_interactive {
             return format!("shell-{}", uuid::Uuid::now_v7());
         }
-        let name = self.config.job_name().unwrap_or_else(|| self.job_name.clone());
-        let name: String =
-            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        match self.job_count {
-            1 => name,
-            n => format!("{name}-{n}"),
+        let name = self.base_name();
+        match self.job_counts.get(&name) {
+            None | Some(0) => name,
+            Some(n) => format!("{name}-{}", n + 1),
         }
     }
 
-    fn follow(&self, handle: JobHandle, observer: &mut dyn Observer) -> Result<JobReport> {
-        let (mut is_stopping, mut told) = (false, Vec::new());
-        let report = loop {
-            if let Some(outcome) = handle.wait_timeout(TICK) {
-                break outcome?;
-            }
+    fn base_name(&self) -> String {
+        let name = self.config.job_name().unwrap_or_else(|| self.job_name.clone());
+        name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+    }
+
+    fn follow(&self, handle: &JobHandle, observer: &mut dyn Observer) -> Result<()> {
+        let mut told = Vec::new();
+        let outcome = loop {
+            let outcome = handle.wait_timeout(TICK);
             let status = handle.status();
             for notice in status.notices.iter().filter(|n| !told.contains(*n)) {
                 observer.notice(notice);
             }
             told.clone_from(&status.notices);
-            if !is_stopping && observer.tick(&status) == Control::Stop {
-                is_stopping = true;
-                handle.stop();
+            if let Some(outcome) = outcome {
+                break outcome;
+            }
+            match observer.tick(&status) {
+                Control::Continue => {}
+                Control::Stop => handle.stop(),
+                Control::Abort => handle.abort(),
             }
         };
-        observer.job_ended(&report);
-        Ok(report)
+        observer.job_ended(&handle.status());
+        outcome.map(|_| ())
+    }
+}
+
+/// Hands on the rows of a batch query as they come.
+fn show_answer(answer: &Answer, zone: chrono_tz::Tz, observer: &mut dyn Observer) -> Result<()> {
+    let info = ResultInfo::of_rows(answer.schema(), zone);
+    let mut writer = observer.result_writer(&info);
+    writer.start(&info)?;
+    let shown = show_rows(answer, writer.as_mut(), observer);
+    observer.query_ended();
+    shown?;
+    writer.finish()
+}
+
+fn show_rows(answer: &Answer, writer: &mut dyn ResultWriter, observer: &mut dyn Observer) -> Result<()> {
+    loop {
+        match answer.next(TICK)? {
+            Next::Rows(rows) => writer.changes(&ChangeBatch::inserts(rows))?,
+            Next::Nothing => observer.waiting(),
+            Next::End => return Ok(()),
+        }
+        if !observer.is_wanted() {
+            return Err(Error::unavailable(
+                "query.cancelled",
+                "the query was cancelled before all its rows were given",
+            ));
+        }
     }
 }

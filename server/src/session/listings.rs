@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use freshet_sql::catalog::{ColumnListing, ResolvedTable};
 use freshet_sql::functions;
 use freshet_sql::parse::{Show, ShowWhat};
-use freshet_types::{Error, Result};
+use freshet_types::{Error, Result, Watermark};
 use std::sync::Arc;
 
 /// Rows of text, or one text.
@@ -117,15 +117,32 @@ impl Session {
 
     /// The jobs that keep state below the data folder.
     fn job_listing(&self) -> Result<RecordBatch> {
-        let mut names: Vec<String> = match std::fs::read_dir(self.options.data_dir.join("jobs")) {
-            Ok(entries) => entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect(),
-            Err(_) => Vec::new(),
-        };
-        names.sort();
-        let values = names.into_iter().map(|name| {
-            let folder = self.options.data_dir.join("jobs").join(&name);
-            vec![Some(name), Some(folder.display().to_string())]
+        let values = freshet_state::glance(&self.jobs_folder())?.into_iter().map(|job| {
+            let (latest, trouble) = match job.latest {
+                Ok(latest) => (latest, None),
+                Err(e) => (None, Some(e.code().to_string())),
+            };
+            let status = match (&latest, job.is_running) {
+                (_, true) => "running",
+                (Some(root), false) if root.finished => "finished",
+                (Some(_), false) => "stopped",
+                (None, false) => "no checkpoint",
+            };
+            let of_root = |value: &dyn Fn(&freshet_state::Root) -> String| latest.as_ref().map(value);
+            vec![
+                Some(job.name),
+                Some(trouble.unwrap_or_else(|| status.to_string())),
+                of_root(&|root| root.checkpoint.to_string()),
+                of_root(&|root| Watermark(root.created_ms).to_string()),
+                of_root(&|root| root.counters.rows_in.to_string()),
+                of_root(&|root| root.counters.rows_out.to_string()),
+                of_root(&|root| root.counters.late_rows.to_string()),
+                of_root(&|root| root.counters.dead_rows.to_string()),
+                Some(job.folder.display().to_string()),
+            ]
         });
-        Ok(rows(&["job name", "state"], values.collect()))
+        let names =
+            ["job name", "status", "checkpoint", "taken (UTC)", "rows in", "rows out", "late", "dead", "state folder"];
+        Ok(rows(&names, values.collect()))
     }
 }

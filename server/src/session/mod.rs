@@ -1,5 +1,6 @@
 //! A session: a catalog, settings, and statements that are executed one after the other.
 
+mod again;
 mod execute;
 mod jobs;
 mod listings;
@@ -10,6 +11,7 @@ pub(crate) use listings::rows;
 use crate::dry_lake::DryFactory;
 use crate::lazy_lake::{self, LazyLake};
 use crate::{LakeAnswer, LakeQuestion, assemble, dead_letters::DeadLetters};
+use arrow::array::AsArray;
 use freshet_connector_api::connector::Console;
 use freshet_connector_api::{Connector, ConnectorEnv, ConnectorRegistry};
 use freshet_sql::catalog::Catalog;
@@ -17,8 +19,12 @@ use freshet_sql::catalog::external::ExternalCatalog;
 use freshet_sql::config::Config;
 use freshet_sql::plan::Planner;
 use freshet_types::{Clock, Result, SystemClock};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Tables whose columns are completed: each takes a look into its catalog.
+const TABLES_COMPLETED: usize = 100;
 
 /// How a session is opened.
 pub struct SessionOptions {
@@ -70,8 +76,12 @@ pub struct Session {
     env: ConnectorEnv,
     lake: Arc<dyn ExternalCatalog>,
     job_name: String,
-    /// Jobs that this script has started.
-    job_count: usize,
+    /// Jobs that were started, by name: more than one of a name are numbered.
+    job_counts: BTreeMap<String, usize>,
+    /// The same as it was when each file was begun: a file that is run once more has the same jobs.
+    counts_before: BTreeMap<PathBuf, BTreeMap<String, usize>>,
+    /// Whether a job or a query was stopped before its end.
+    was_stopped: bool,
     /// Whether statements are only checked: nothing is created outside of this session, nothing runs.
     is_dry: bool,
 }
@@ -105,7 +115,19 @@ impl Session {
         }
         catalog.set_lake(lazy_lake::CATALOG, Arc::clone(&lake));
         let job_name = options.job_name.clone().unwrap_or_else(|| "job".into());
-        Ok(Self { options, catalog, config, connectors, env, lake, job_name, job_count: 0, is_dry })
+        Ok(Self {
+            options,
+            catalog,
+            config,
+            connectors,
+            env,
+            lake,
+            job_name,
+            job_counts: BTreeMap::new(),
+            counts_before: BTreeMap::new(),
+            was_stopped: false,
+            is_dry,
+        })
     }
 
     /// A session like this one that creates and runs nothing.
@@ -119,12 +141,18 @@ impl Session {
         Self::open(options, true)
     }
 
-    /// Names the jobs of the scripts that follow, unless they set `pipeline.name`.
-    pub fn set_job_name(&mut self, name: String) {
+    /// Names the jobs of `file`, which is run next, unless it sets `pipeline.name`.
+    pub fn begin_file(&mut self, file: &Path, name: String) {
         if self.options.job_name.is_none() {
             self.job_name = name;
         }
-        self.job_count = 0;
+        let counts = self.counts_before.entry(file.to_path_buf()).or_insert_with(|| self.job_counts.clone());
+        self.job_counts = counts.clone();
+    }
+
+    /// Whether the observer has stopped something: what stands behind it was not executed.
+    pub fn was_stopped(&self) -> bool {
+        self.was_stopped
     }
 
     /// The session's zone, `table.local-time-zone`.
@@ -132,9 +160,15 @@ impl Session {
         self.config.time_zone()
     }
 
-    /// Names of tables, views and functions, for completion.
+    /// Names of tables and views, their columns, and functions, for completion.
     pub fn names(&self) -> Vec<String> {
         let mut names = self.catalog.table_names().unwrap_or_default();
+        let columns = |name: &String| {
+            let listing = self.describe_table(std::slice::from_ref(name), &|_| true).ok()?;
+            Some(listing.column(0).as_string::<i32>().iter().flatten().map(str::to_string).collect::<Vec<_>>())
+        };
+        let columns: BTreeSet<String> = names.iter().take(TABLES_COMPLETED).filter_map(columns).flatten().collect();
+        names.extend(columns);
         names.extend(freshet_sql::functions::list().iter().map(|f| f.name.to_uppercase()));
         names
     }

@@ -17,7 +17,15 @@ impl Session {
     pub fn run_script(&mut self, text: &str, observer: &mut dyn Observer) -> Result<()> {
         let parsed = parse_script(text)?;
         let mut rest = parsed.as_slice();
+        self.was_stopped = false;
         while let Some((first, behind)) = rest.split_first() {
+            if self.was_stopped {
+                observer.notice(&match rest.len() {
+                    1 => "the statement behind it was not executed".to_string(),
+                    n => format!("the {n} statements behind it were not executed"),
+                });
+                return Ok(());
+            }
             first.notices.iter().for_each(|n| observer.notice(n));
             rest = match &first.statement {
                 Statement::Insert(insert) => self.run_inserts(insert, first, behind, observer)?,

@@ -37,6 +37,8 @@ impl LineEditor {
         let mut editor = Reedline::create()
             .with_validator(Box::new(EndsWithSemicolon))
             .with_completer(Box::new(Words(Arc::clone(&names))))
+            .with_quick_completions(true)
+            .with_partial_completions(true)
             .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name("completion"))))
             .with_edit_mode(Box::new(Emacs::new(keys)));
         if let Some(file) = history_file()
@@ -90,40 +92,103 @@ impl Validator for EndsWithSemicolon {
 struct Words(Arc<Mutex<Vec<String>>>);
 
 const KEYWORDS: &[&str] = &[
-    "SELECT",
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "ARRAY",
+    "AS",
+    "ASC",
+    "BEGIN",
+    "BETWEEN",
+    "BIGINT",
+    "BOOLEAN",
+    "BY",
+    "BYTES",
+    "CASE",
+    "CAST",
+    "CATALOG",
+    "CATALOGS",
+    "COLUMNS",
+    "COMMENT",
+    "CONNECTORS",
+    "CREATE",
+    "CROSS JOIN",
+    "CUMULATE",
+    "DATABASE",
+    "DATABASES",
+    "DATE",
+    "DECIMAL",
+    "DESC",
+    "DESCRIBE",
+    "DESCRIPTOR",
+    "DISTINCT",
+    "DOUBLE",
+    "DROP",
+    "ELSE",
+    "END",
+    "ENFORCED",
+    "EXECUTE STATEMENT SET",
+    "EXISTS",
+    "EXPLAIN",
+    "FALSE",
+    "FILTER",
+    "FLOAT",
     "FROM",
-    "WHERE",
+    "FULL JOIN",
+    "FUNCTIONS",
     "GROUP BY",
     "HAVING",
-    "ORDER BY",
-    "LIMIT",
+    "HOP",
+    "IF NOT EXISTS",
+    "IN",
+    "INNER JOIN",
+    "INSERT INTO",
+    "INT",
+    "INTERVAL",
+    "IS NULL",
+    "JOBS",
     "JOIN",
     "LEFT JOIN",
-    "INSERT INTO",
-    "VALUES",
-    "CREATE TABLE",
-    "CREATE TEMPORARY VIEW",
-    "CREATE CATALOG",
-    "CREATE DATABASE",
-    "DROP TABLE",
-    "SHOW TABLES",
-    "DESCRIBE",
-    "EXPLAIN",
-    "WATERMARK FOR",
-    "PRIMARY KEY",
-    "NOT ENFORCED",
+    "LIKE",
+    "LIMIT",
+    "MAP",
+    "METADATA",
+    "NOT",
+    "NULL",
+    "ON",
+    "OPTIONS",
+    "OR",
+    "ORDER BY",
     "PARTITIONED BY",
-    "WITH",
-    "TUMBLE",
-    "HOP",
-    "CUMULATE",
-    "SESSION",
-    "DESCRIPTOR",
-    "INTERVAL",
-    "EXECUTE STATEMENT SET BEGIN",
-    "SET",
+    "PRIMARY KEY",
     "RESET",
-    "USE CATALOG",
+    "RIGHT JOIN",
+    "ROW",
+    "SELECT",
+    "SESSION",
+    "SET",
+    "SHOW",
+    "STRING",
+    "TABLE",
+    "TABLES",
+    "TEMPORARY",
+    "THEN",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "TRUE",
+    "TUMBLE",
+    "UNION ALL",
+    "USE",
+    "USING",
+    "VALUES",
+    "VARCHAR",
+    "VIEW",
+    "VIEWS",
+    "WATERMARK FOR",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 impl Completer for Words {
@@ -135,10 +200,20 @@ impl Completer for Words {
         }
         let names = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let known = names.iter().map(String::as_str).chain(KEYWORDS.iter().copied());
-        known
-            .filter(|name| name.to_lowercase().starts_with(&typed))
-            .map(|name| Suggestion {
-                value: name.to_string(),
+        // Who types in small letters gets keywords and functions in small letters.
+        let is_small = line[start..position].chars().all(|c| !c.is_uppercase());
+        let mut found: Vec<String> = Vec::new();
+        for name in known.filter(|name| name.to_lowercase().starts_with(&typed)) {
+            let is_loud = name.chars().all(|c| !c.is_lowercase());
+            let value = if is_small && is_loud { name.to_lowercase() } else { name.to_string() };
+            if !found.contains(&value) {
+                found.push(value);
+            }
+        }
+        found
+            .into_iter()
+            .map(|value| Suggestion {
+                value,
                 span: Span::new(start, position),
                 append_whitespace: true,
                 ..Suggestion::default()
@@ -164,5 +239,23 @@ impl Prompt for SqlPrompt {
     }
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         format!("(search: {}) ", search.term).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_tables_and_columns_are_completed() {
+        let names = ["orders", "order_id", "SUM"].map(str::to_string).to_vec();
+        let mut words = Words(Arc::new(Mutex::new(names)));
+        let mut complete =
+            |line: &str| -> Vec<String> { words.complete(line, line.len()).into_iter().map(|s| s.value).collect() };
+        assert_eq!(complete("SELECT ord"), ["orders", "order_id", "order by"]);
+        assert_eq!(complete("SELECT o.ORD"), ["orders", "order_id", "ORDER BY"]);
+        assert_eq!(complete("sel"), ["select"]);
+        assert_eq!(complete("SELECT su"), ["sum"]);
+        assert!(complete("SELECT ").is_empty());
     }
 }
