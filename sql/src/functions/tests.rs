@@ -351,3 +351,4 @@ fn errors_name_the_function_and_how_to_call_it() {
 }
 
 mod cases;
+mod flink;

@@ -236,7 +236,13 @@ fn cast(p: &mut Parser, kind: CastKind) -> Parse<Expr> {
     p.expect_token(&Token::LParen)?;
     let expr = p.parse_expr()?;
     p.expect_keyword_is(Keyword::AS)?;
-    let (sql_type, _) = sql_type::parse_from(p)?;
+    // VARCHAR without a length has one character in a table, and any number in a cast.
+    let is_unbounded = matches!(&p.peek_token().token, Token::Word(w) if w.value.eq_ignore_ascii_case("VARCHAR"))
+        && p.peek_nth_token(1).token == Token::RParen;
+    let (mut sql_type, _) = sql_type::parse_from(p)?;
+    if is_unbounded {
+        sql_type = SqlType::STRING;
+    }
     p.expect_token(&Token::RParen)?;
     Ok(cast_to(expr, kind, &sql_type))
 }

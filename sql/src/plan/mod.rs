@@ -4,6 +4,7 @@
 //!  ast::Query --prepare--> SqlToRel --group windows--> rewrite (Flink's typing) --> rules safe for streams --> lower
 //! ```
 
+mod aggregate_names;
 mod cell;
 mod column_aliases;
 mod context;

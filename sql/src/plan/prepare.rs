@@ -1,5 +1,6 @@
 //! Mends a query's syntax tree before DataFusion plans it: names of columns as Flink gives them, group windows of old.
 
+use super::aggregate_names;
 use super::cell;
 use super::group_window::{GROUP_WINDOWS, PART};
 use crate::parse::{TableArgument, type_of};
@@ -39,6 +40,9 @@ impl VisitorMut for Preparation {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(error) = uncounted_sets(&query.body) {
+            return ControlFlow::Break(error);
+        }
         name_columns_inside(query);
         level_timestamps(&mut query.body);
         keep_cells(&mut query.body);
@@ -47,6 +51,7 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         name_items(select);
+        aggregate_names::tell_apart(select);
         ControlFlow::Continue(())
     }
 
@@ -60,6 +65,8 @@ impl VisitorMut for Preparation {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         narrow_distinct_from(expr);
         number_with_exponent(expr);
+        leading_zeros(expr);
+        quarters(expr);
         ControlFlow::Continue(())
     }
 
@@ -69,6 +76,18 @@ impl VisitorMut for Preparation {
         {
             function.name = ObjectName::from(vec![Ident::new("GROUPING")]);
         }
+        if let Expr::Function(function) = expr
+            && function.name.to_string().eq_ignore_ascii_case("GROUPING")
+        {
+            // DataFusion counts the bits in an INT, Flink in a BIGINT.
+            *expr = Expr::Cast {
+                kind: ast::CastKind::Cast,
+                expr: Box::new(std::mem::replace(expr, Expr::Identifier(Ident::new("")))),
+                data_type: ast::DataType::BigInt(None),
+                array: false,
+                format: None,
+            };
+        }
         match group_window(expr) {
             Ok(Some(new)) => *expr = new,
             Ok(None) => {}
@@ -76,6 +95,23 @@ impl VisitorMut for Preparation {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// INTERSECT ALL and EXCEPT ALL count how often a row stands on each side, which DataFusion's joins do not.
+fn uncounted_sets(body: &ast::SetExpr) -> Option<Error> {
+    let ast::SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return None };
+    let name = match op {
+        ast::SetOperator::Intersect => "INTERSECT",
+        ast::SetOperator::Except | ast::SetOperator::Minus => "EXCEPT",
+        ast::SetOperator::Union => return uncounted_sets(left).or_else(|| uncounted_sets(right)),
+    };
+    if !matches!(set_quantifier, ast::SetQuantifier::All | ast::SetQuantifier::AllByName) {
+        return uncounted_sets(left).or_else(|| uncounted_sets(right));
+    }
+    Some(
+        Error::unsupported("query.unsupported", format!("{name} ALL is not there yet"))
+            .hint(format!("write {name}, which gives each row once")),
+    )
 }
 
 /// Gives the TIMESTAMP literals in a column of VALUES the digits of the longest: DataFusion would take those of the first.
@@ -173,6 +209,41 @@ fn number_with_exponent(expr: &mut Expr) {
             array: false,
             format: None,
         };
+    }
+}
+
+/// A decimal has as many digits as are written: `0.5` is a DECIMAL(2, 1), which shows in the scale of a quotient.
+fn leading_zeros(expr: &mut Expr) {
+    let Expr::Value(value) = expr else { return };
+    let Value::Number(digits, _) = &value.value else { return };
+    let Some((whole, fraction)) = digits.split_once('.') else { return };
+    let precision = whole.len() + fraction.len();
+    if !whole.starts_with('0') || precision > 38 || digits.contains(['e', 'E']) {
+        return;
+    }
+    let text = Value::SingleQuotedString(digits.clone()).with_empty_span();
+    let places = ast::ExactNumberInfo::PrecisionAndScale(precision as u64, fraction.len() as i64);
+    *expr = Expr::Cast {
+        kind: ast::CastKind::Cast,
+        expr: Box::new(Expr::Value(text)),
+        data_type: ast::DataType::Decimal(places),
+        array: false,
+        format: None,
+    };
+}
+
+/// A quarter is three months.
+fn quarters(expr: &mut Expr) {
+    let Expr::Interval(interval) = expr else { return };
+    if !matches!(interval.leading_field, Some(ast::DateTimeField::Quarter)) {
+        return;
+    }
+    let Expr::Value(value) = interval.value.as_mut() else { return };
+    if let Value::SingleQuotedString(text) | Value::Number(text, _) = &mut value.value
+        && let Ok(count) = text.trim().parse::<i32>()
+    {
+        *text = (i64::from(count) * 3).to_string();
+        interval.leading_field = Some(ast::DateTimeField::Month);
     }
 }
 

@@ -1,12 +1,12 @@
 //! CAST and TRY_CAST become Flink's.
 
 use super::RewriteContext;
-use super::operands::field_of;
+use super::operands::{cast_literal, field_of};
 use crate::functions::cast::{OnFailure, cast_expr};
 use arrow::datatypes::FieldRef;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
-use freshet_types::{Error, Result, SqlField};
+use freshet_types::{Error, Result, SqlField, SqlType};
 
 pub(super) fn rewrite(expr: Expr, schema: &DFSchema, context: &RewriteContext) -> Result<Expr> {
     match expr {
@@ -27,5 +27,14 @@ fn flink_cast(
         return Err(Error::unsupported("cast.unsupported", format!("nothing can be cast to {}", target.data_type())));
     };
     let from = field_of(&expr, schema)?;
+    // A number that was written as text to keep its digits is a literal like any other.
+    if let Expr::Literal(value, metadata) = &expr
+        && from.sql_type.is_text()
+        && matches!(target.sql_type, SqlType::Decimal(..) | SqlType::Double)
+        && let Some(literal) = cast_literal(value, &from.sql_type, &target.sql_type, context)
+        && !literal.is_null()
+    {
+        return Ok(Expr::Literal(literal, metadata.clone()));
+    }
     cast_expr(expr, &from, &target.sql_type, on_failure, &context.functions)
 }

@@ -96,7 +96,7 @@ fn binary(binary: BinaryExpr, schema: &DFSchema, context: &RewriteContext) -> Re
         | Operator::IsNotDistinctFrom => {
             let (left, right) = comparison(left, right, schema, schema, context)
                 .map_err(|(l, r)| refuse(op, &l, &r).hint("cast one side to the type of the other"))?;
-            Ok(rebuild(left?, right?))
+            Ok(rebuild(without_negative_zero(left?, schema)?, without_negative_zero(right?, schema)?))
         }
         Operator::StringConcat => {
             let (l, r) = (type_of(&left, schema)?, type_of(&right, schema)?);
@@ -117,6 +117,18 @@ fn binary(binary: BinaryExpr, schema: &DFSchema, context: &RewriteContext) -> Re
         }
         _ => Ok(rebuild(left, right)),
     }
+}
+
+/// What is computed in floating point, plus zero: a negative zero equals zero for Flink, and not for Arrow, whose order
+/// of floats is total.
+fn without_negative_zero(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    let computed = !matches!(expr, Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::Literal(..));
+    let floating = expr.get_type(schema).map_err(from_datafusion)?;
+    if !computed || !floating.is_floating() {
+        return Ok(expr);
+    }
+    let zero = Expr::Literal(ScalarValue::new_zero(&floating).map_err(from_datafusion)?, None);
+    Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(expr), Operator::Plus, Box::new(zero))))
 }
 
 type Sides = (Result<Expr>, Result<Expr>);
@@ -187,15 +199,10 @@ fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema, context:
         return interval_arithmetic(left, (&left_arrow, op, &right_arrow), right, schema, context);
     }
     let (mut l, mut r) = (type_of(&left, schema)?, type_of(&right, schema)?);
-    // NULL and text take the type of the number beside them.
+    // NULL takes the type of the number beside it.
     for (one, other) in [(&mut l, &r.clone()), (&mut r, &left_type(&left, schema)?)] {
         if *one == SqlType::Null {
             *one = if other.is_numeric() { other.clone() } else { SqlType::Int };
-        } else if one.is_text() {
-            *one = match other {
-                number if number.is_numeric() && !matches!(number, SqlType::Decimal(..)) => number.clone(),
-                _ => SqlType::Double,
-            };
         }
     }
     if !l.is_numeric() || !r.is_numeric() {
@@ -206,11 +213,15 @@ fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema, context:
         return Err(match (temporal(&l), temporal(&r)) {
             (true, true) => error.hint("use TIMESTAMPDIFF(SECOND, earlier, later)"),
             (true, false) | (false, true) => error.hint("add an interval, as in ts + INTERVAL '1' DAY"),
+            _ if l.is_text() || r.is_text() => error.hint("cast the text to a number, as in CAST(x AS DOUBLE)"),
             _ => error,
         });
     }
     let decimal = |t: &SqlType| matches!(t, SqlType::Decimal(..));
     let floating = |t: &SqlType| matches!(t, SqlType::Float | SqlType::Double);
+    if op == Operator::Modulo && (floating(&l) || floating(&r)) {
+        return Err(refuse(op, &l, &r).hint("cast both sides to DECIMAL or to a whole number"));
+    }
     if (decimal(&l) || decimal(&r)) && !floating(&l) && !floating(&r) {
         let operator = DecimalOperator::from_operator(op).ok_or_else(|| refuse(op, &l, &r))?;
         let side = |expr: Expr, t: &SqlType| {
@@ -219,7 +230,11 @@ fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema, context:
         };
         return Ok(decimal_arithmetic(operator, side(left, &l)?, side(right, &r)?));
     }
-    let common = common_type(&l, &r).ok_or_else(|| refuse(op, &l, &r))?;
+    // A FLOAT on the left makes a DOUBLE on the right one too, as in Flink.
+    let common = match (&l, &r) {
+        (SqlType::Float, SqlType::Double) => SqlType::Float,
+        _ => common_type(&l, &r).ok_or_else(|| refuse(op, &l, &r))?,
+    };
     let result = rebuild(bring(left, &common, schema, context)?, bring(right, &common, schema, context)?);
     // The remainder has the type of the divisor, and is smaller than it.
     if op == Operator::Modulo && r != common {
@@ -301,6 +316,14 @@ fn negative(inner: Expr, schema: &DFSchema, context: &RewriteContext) -> Result<
         t if t.is_text() => bring(inner, &SqlType::Double, schema, context)?,
         t => return Err(Error::invalid("operator.types", format!("-{t} has no meaning"))),
     };
+    // The least whole number has no opposite: in Java it is its own, which a subtraction gives.
+    let whole = inner.get_type(schema).map_err(from_datafusion)?;
+    let is_safe = matches!(&inner, Expr::Literal(value, _) if value.arithmetic_negate().is_ok());
+    if whole.is_integer() && !is_safe {
+        let zero = ScalarValue::new_zero(&whole).map_err(from_datafusion)?;
+        let zero = Box::new(Expr::Literal(zero, None));
+        return Ok(Expr::BinaryExpr(BinaryExpr::new(zero, Operator::Minus, Box::new(inner))));
+    }
     Ok(Expr::Negative(Box::new(inner)))
 }
 

@@ -167,10 +167,11 @@ impl Groups {
                 .collect();
             return Ok(Arc::new(values.with_data_type(output.clone())));
         }
+        // Flink adds whole numbers up as BIGINT: what leaves it comes in again at the other end.
         let values: Int64Array = exact
             .iter()
             .zip(counts)
-            .map(|(sum, count)| (*count != 0).then(|| (sum / i128::from(*count)) as i64))
+            .map(|(sum, count)| (*count != 0).then(|| (*sum as i64).wrapping_div(*count)))
             .collect();
         Ok(arrow::compute::cast(&values, output)?)
     }

@@ -129,6 +129,13 @@ impl Cast<'_> {
             }
             return Ok(Arc::new(out.finish()));
         }
+        if matches!(array.data_type(), DataType::Interval(_) | DataType::Duration(_)) {
+            for row in 0..array.len() {
+                let text = array.is_valid(row).then(|| interval_text(array, row)).transpose()?;
+                out.append_option(text.as_deref().map(|t| fit(t, length as usize, pad, &mut padded)));
+            }
+            return Ok(Arc::new(out.finish()));
+        }
         let field = SqlField::new("", self.from.clone()).to_arrow();
         let style = TextStyle { zone: self.options.zone, ..TextStyle::default() };
         let writer = ColumnText::new(&field, &style);
@@ -580,4 +587,20 @@ impl LocalTimes {
         let time = temporal::datetime(value.div_euclid(self.per_second), nanos as u32)?;
         Some(if self.kind == Kind::Instant { temporal::local_from_instant(time, self.zone) } else { time })
     }
+}
+
+/// `+1-02` for a year and two months, `-1 02:03:04.500` for days and times.
+fn interval_text(array: &ArrayRef, row: usize) -> Result<String> {
+    let span = arrow::compute::cast(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let span = span.as_primitive::<IntervalMonthDayNanoType>().value(row);
+    let sign = |negative: bool| if negative { '-' } else { '+' };
+    if span.months != 0 {
+        let months = span.months.unsigned_abs();
+        return Ok(format!("{}{}-{:02}", sign(span.months < 0), months / 12, months % 12));
+    }
+    let ms = i64::from(span.days) * 86_400_000 + span.nanoseconds / 1_000_000;
+    let size = ms.unsigned_abs();
+    let (days, rest) = (size / 86_400_000, size % 86_400_000);
+    let (hours, minutes, seconds) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60);
+    Ok(format!("{}{days} {hours:02}:{minutes:02}:{seconds:02}.{:03}", sign(ms < 0), rest % 1_000))
 }

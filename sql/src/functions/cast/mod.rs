@@ -244,7 +244,7 @@ pub fn check_supported(from: &SqlType, to: &SqlType) -> Result<()> {
                     "use TO_TIMESTAMP_LTZ(number, 0) for seconds or TO_TIMESTAMP_LTZ(number, 3) for milliseconds",
                 ));
             }
-            t.is_numeric() || *t == Boolean || interval(t)
+            t.is_numeric() || *t == Boolean
         }
         (f, t) if bytes(f) => bytes(t),
         (Date, t) => matches!(t, Date | Timestamp(_) | TimestampLtz(_)),

@@ -26,6 +26,14 @@ pub fn instant_from_local(local: NaiveDateTime, zone: Tz) -> NaiveDateTime {
     }
 }
 
+/// The same, but where a time comes twice the second is meant (as Java's `GregorianCalendar`, under `SimpleDateFormat`).
+pub(crate) fn later_instant_from_local(local: NaiveDateTime, zone: Tz) -> NaiveDateTime {
+    match zone.offset_from_local_datetime(&local) {
+        MappedLocalTime::Ambiguous(_, offset) => local - offset.fix(),
+        _ => instant_from_local(local, zone),
+    }
+}
+
 /// What clocks in `zone` show at an instant.
 pub fn local_from_instant(instant: NaiveDateTime, zone: Tz) -> NaiveDateTime {
     if zone == Tz::UTC {
@@ -98,26 +106,45 @@ pub(crate) fn parse_time(text: &str) -> Option<NaiveTime> {
     if parts.next().is_some() {
         return None;
     }
+    if !fraction.is_empty() && clock.split(':').count() != 3 {
+        return None;
+    }
     let nanos = if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
     NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)
 }
 
-/// A timestamp: `yyyy-MM-dd[ HH:mm:ss[.fraction]]`.
+/// A timestamp: `yyyy-MM-dd[ HH:mm:ss[.fraction]]`, resolved as Java's `ResolverStyle.SMART` does.
 pub(crate) fn parse_timestamp(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim();
     match text.split_once(' ') {
-        None => full_day(text)?.and_hms_opt(0, 0, 0),
+        None => smart_day(text)?.and_hms_opt(0, 0, 0),
         Some((day, clock)) => {
             if clock.split(':').count() != 3 {
                 return None;
             }
-            Some(full_day(day)?.and_time(parse_time(clock)?))
+            let day = smart_day(day)?;
+            let is_midnight = |rest: &str| rest.bytes().all(|b| matches!(b, b'0' | b':' | b'.'));
+            match clock.strip_prefix("24:") {
+                Some(rest) if is_midnight(rest) => day.succ_opt()?.and_hms_opt(0, 0, 0),
+                _ => Some(day.and_time(parse_time(clock)?)),
+            }
         }
     }
 }
 
-fn full_day(text: &str) -> Option<NaiveDate> {
-    if text.bytes().filter(|b| *b == b'-').count() == 2 { parse_day(text) } else { None }
+fn smart_day(text: &str) -> Option<NaiveDate> {
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    if parts.next().is_some() || year.len() != 4 {
+        return None;
+    }
+    smart_date(i32::try_from(number(year, 4)?).ok()?, month, day)
+}
+
+/// A day of a month; one to thirty-one is there in every month, and stands for the last where there are fewer.
+pub(crate) fn smart_date(year: i32, month: u32, day: u32) -> Option<NaiveDate> {
+    let last = NaiveDate::from_ymd_opt(year, month, 1)?.num_days_in_month();
+    NaiveDate::from_ymd_opt(year, month, if day <= 31 { day.min(u32::from(last)) } else { day })
 }
 
 /// Nanoseconds since midnight.

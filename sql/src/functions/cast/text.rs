@@ -2,9 +2,8 @@
 
 use super::number::{decimal_fits, divide_half_up};
 
-/// TRUE or FALSE; none for other words.
+/// TRUE or FALSE; none for other words, and for blanks around them.
 pub(crate) fn parse_boolean(text: &str) -> Option<bool> {
-    let text = text.trim();
     let is = |words: &[&str]| words.iter().any(|w| text.eq_ignore_ascii_case(w));
     if is(&["t", "true", "y", "yes", "1"]) {
         Some(true)

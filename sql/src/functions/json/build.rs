@@ -9,6 +9,7 @@ use base64::Engine;
 use chrono_tz::Tz;
 use freshet_types::text::{ColumnText, TextStyle};
 use freshet_types::{Error, Result, SqlType};
+use std::collections::BTreeMap;
 
 const STRING: Returns = Returns::Is(SqlType0::String);
 
@@ -81,8 +82,8 @@ fn with_nulls(call: &Call<'_>) -> Result<bool> {
 fn object(call: &Call<'_>) -> Result<ArrayRef> {
     let with_nulls = with_nulls(call)?;
     call.try_build_text(|row, out| {
-        out.push('{');
-        let mut first = true;
+        // Flink writes the keys in their order; the last of equal ones counts.
+        let mut pairs: BTreeMap<String, String> = BTreeMap::new();
         for i in (1..call.count()).step_by(2) {
             if call.arguments[i].is_null(row) {
                 return Err(call.error("a key is NULL").hint("leave NULL keys out"));
@@ -90,18 +91,23 @@ fn object(call: &Call<'_>) -> Result<ArrayRef> {
             if !with_nulls && call.arguments[i + 1].is_null(row) {
                 continue;
             }
-            if !std::mem::take(&mut first) {
+            let (mut key, mut value) = (String::new(), String::new());
+            append(call, i, row, &mut key)?;
+            if !key.starts_with('"') {
+                let bare = std::mem::take(&mut key);
+                append_text(&bare, &mut key);
+            }
+            append(call, i + 1, row, &mut value)?;
+            pairs.insert(key, value);
+        }
+        out.push('{');
+        for (i, (key, value)) in pairs.iter().enumerate() {
+            if i > 0 {
                 out.push(',');
             }
-            let mut key = String::new();
-            append(call, i, row, &mut key)?;
-            if key.starts_with('"') {
-                out.push_str(&key)
-            } else {
-                append_text(&key, out)
-            }
+            out.push_str(key);
             out.push(':');
-            append(call, i + 1, row, out)?;
+            out.push_str(value);
         }
         out.push('}');
         Ok(Some(()))
@@ -154,6 +160,11 @@ fn append_value(array: &dyn Array, at: usize, field: &Field, out: &mut String) -
         DataType::Float64 if !array.as_primitive::<Float64Type>().value(at).is_finite() => {
             append_text(&array.as_primitive::<Float64Type>().value(at).to_string(), out);
         }
+        DataType::Float32 | DataType::Float64 => {
+            let mut text = String::new();
+            ColumnText::new(field, &style).append(array, at, &mut text)?;
+            append_number(&text, out);
+        }
         t if t.is_numeric() => ColumnText::new(field, &style).append(array, at, out)?,
         DataType::Binary => {
             append_text(&base64::engine::general_purpose::STANDARD.encode(array.as_binary::<i32>().value(at)), out)
@@ -201,8 +212,40 @@ fn append_value(array: &dyn Array, at: usize, field: &Field, out: &mut String) -
         _ => {
             let mut text = String::new();
             ColumnText::new(field, &style).append(array, at, &mut text)?;
+            // A fraction is written as far as it goes.
+            if let DataType::Timestamp(_, zone) = array.data_type()
+                && text.contains('.')
+            {
+                let digits = text.strip_suffix('Z').unwrap_or(&text).trim_end_matches('0').trim_end_matches('.').len();
+                text.truncate(digits);
+                text.push_str(if zone.is_some() { "Z" } else { "" });
+            }
             append_text(&text, out);
         }
     }
     Ok(())
+}
+
+/// A floating-point number as Java writes it, in the form of a `BigDecimal`: `1.0E10` is `1.0E+10`, `1.2E8` is
+/// `1.2E+8`, `1.0E-5` is `0.000010`.
+fn append_number(text: &str, out: &mut String) {
+    let Some((digits, exponent)) = text.split_once('E') else { return out.push_str(text) };
+    let Ok(exponent) = exponent.parse::<i32>() else { return out.push_str(text) };
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |d| ("-", d));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let unscaled = format!("{whole}{fraction}");
+    let scale = fraction.len() as i32 - exponent;
+    out.push_str(sign);
+    if scale < 0 || exponent < -6 {
+        out.push_str(digits);
+        out.push_str(if exponent < 0 { "E" } else { "E+" });
+        return out.push_str(&exponent.to_string());
+    }
+    let padded = format!("{unscaled:0>width$}", width = scale as usize + 1);
+    let (before, after) = padded.split_at(padded.len() - scale as usize);
+    out.push_str(before);
+    if !after.is_empty() {
+        out.push('.');
+        out.push_str(after);
+    }
 }

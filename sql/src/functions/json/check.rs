@@ -2,6 +2,7 @@
 
 use crate::functions::function::{Arg, Arguments, Family, Function, Returns, SqlType0};
 use serde_json::Value;
+use std::fmt::Write;
 
 /// IS JSON, JSON_QUOTE, JSON_UNQUOTE.
 pub static FUNCTIONS: &[Function] = &[
@@ -15,7 +16,8 @@ pub static FUNCTIONS: &[Function] = &[
             let (text, kind) = (call.text(0)?, call.text_opt(1)?);
             call.booleans(|row| {
                 let kind = kind.as_ref().map_or(Some("VALUE"), |k| k.get(row))?;
-                let value = serde_json::from_str::<Value>(text.get(row)?).ok();
+                // NULL is no JSON, rather than unknown.
+                let value = text.get(row).and_then(|t| serde_json::from_str::<Value>(t).ok());
                 Some(value.is_some_and(|value| match kind {
                     "OBJECT" => value.is_object(),
                     "ARRAY" => value.is_array(),
@@ -34,7 +36,16 @@ pub static FUNCTIONS: &[Function] = &[
         |call| {
             let text = call.text(0)?;
             call.build_text(|row, out| {
-                out.push_str(&Value::String(text.get(row)?.to_string()).to_string());
+                // All but ASCII is written by its UTF-16 units.
+                for c in Value::String(text.get(row)?.to_string()).to_string().chars() {
+                    if c.is_ascii() {
+                        out.push(c);
+                        continue;
+                    }
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        write!(out, "\\u{unit:04x}").ok()?;
+                    }
+                }
                 Some(())
             })
         },

@@ -190,7 +190,11 @@ fn json_query(call: &Call<'_>) -> Result<ArrayRef> {
             },
         };
         match result {
-            Some(value) => out.push_str(&value.to_string()),
+            // Flink writes the keys of objects in their order.
+            Some(mut value) => {
+                value.sort_all_objects();
+                out.push_str(&value.to_string());
+            }
             None => match if empty { on_empty } else { on_error } {
                 "EMPTY ARRAY" => out.push_str("[]"),
                 "EMPTY OBJECT" => out.push_str("{}"),
@@ -212,7 +216,7 @@ fn json_exists(call: &Call<'_>) -> Result<ArrayRef> {
             continue;
         };
         let found = serde_json::from_str::<Value>(json).ok().and_then(|document| match path.find(&document) {
-            Found::One(_) => Some(true),
+            Found::One(value) => Some(!value.is_null()),
             Found::Many(values) => Some(!values.is_empty()),
             Found::Empty => Some(false),
             Found::Missing => None,

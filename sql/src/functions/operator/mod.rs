@@ -76,6 +76,8 @@ impl DecimalOperator {
                 let s = (s1 + p2 + 1).max(6);
                 (p1 - s1 + s2 + s, s)
             }
+            // Of whole numbers it has the type of the divisor.
+            Self::Modulo if s1 == 0 && s2 == 0 => (p2, 0),
             Self::Modulo => {
                 let s = s1.max(s2);
                 ((p1 - s1).min(p2 - s2) + s, s)

@@ -22,7 +22,8 @@ pub static FUNCTIONS: &[Function] = &[
         ("LOWER(text)", "The text in lower case."),
         Arguments::exactly(&[Arg::Text]),
         Returns::Is(SqlType0::String),
-        |call| map(call, |text, out| out.extend(text.chars().flat_map(char::to_lowercase))),
+        // The whole text at once: a sigma at the end of a word has its own form.
+        |call| map(call, |text, out| out.push_str(&text.to_lowercase())),
     )
     .aliases(&["lcase"]),
     Function::new(
@@ -45,14 +46,10 @@ fn map(call: &Call<'_>, f: impl Fn(&str, &mut String)) -> Result<ArrayRef> {
 
 fn initcap(call: &Call<'_>) -> Result<ArrayRef> {
     map(call, |text, out| {
-        // A word is a run of letters and digits.
+        // A word is a run of letters and digits of ASCII; others stay as they are.
         let mut inside = false;
         for c in text.chars() {
-            if inside {
-                out.extend(c.to_lowercase());
-            } else {
-                out.extend(c.to_uppercase());
-            }
+            out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
             inside = c.is_ascii_alphanumeric();
         }
     })

@@ -85,7 +85,8 @@ fn pad(call: &Call<'_>, start: bool) -> Result<ArrayRef> {
         let (Some(text), Some(size), Some(pad)) = (text.get(row), size.get(row), pad.get(row)) else {
             return Ok(None);
         };
-        if size < 0 {
+        // Nothing to fill up with is no answer, also where nothing is to be filled.
+        if size < 0 || pad.is_empty() {
             return Ok(None);
         }
         let size = checked(call, size, 4)?;
@@ -93,10 +94,6 @@ fn pad(call: &Call<'_>, start: bool) -> Result<ArrayRef> {
         if given >= size {
             out.push_str(&text[..offset(text, size)]);
             return Ok(Some(()));
-        }
-        // Nothing to fill up with.
-        if pad.is_empty() {
-            return Ok(None);
         }
         let fill = pad.chars().cycle().take(size - given);
         if start {

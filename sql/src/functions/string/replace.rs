@@ -50,7 +50,8 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
 fn translate(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     call.build_text(|row, out| {
-        let (text, from, to) = (text.get(row)?, from.get(row)?, to.get(row)?);
+        // Without `to`, each character of `from` is left out.
+        let (text, from, to) = (text.get(row)?, from.get(row)?, to.get(row).unwrap_or_default());
         for c in text.chars() {
             match from.chars().position(|f| f == c) {
                 None => out.push(c),

@@ -49,7 +49,15 @@ pub static FUNCTIONS: &[Function] = &[
         ),
         Arguments::with_optional(&[Arg::Text, Arg::Text], &[Arg::Long]),
         INT,
-        |call| locate(call, 0, 1, Some(2)),
+        |call| {
+            let (part, text, start) = (call.text(0)?, call.text(1)?, call.long_opt(2)?);
+            call.ints(|row| {
+                let start = start.as_ref().map_or(Some(1), |s| s.get(row))?;
+                let (part, text) = (part.get(row)?, text.get(row)?);
+                // Nothing stands at the start; places before the start are the start.
+                Some(if part.is_empty() { 1 } else { find(text, part, start.max(1), 1) })
+            })
+        },
     ),
     Function::new(
         "instr",

@@ -4,6 +4,7 @@ use crate::functions::call::Call;
 use crate::functions::function::{Arg, Arguments, Family, Function, Returns, SqlType0};
 use arrow::array::{ArrayRef, ListBuilder, MapBuilder, StringBuilder};
 use freshet_types::{Result, SqlField, SqlType};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// SPLIT_INDEX, SPLIT, STR_TO_MAP.
@@ -91,10 +92,51 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(lists.finish()))
 }
 
+/// Separators as regular expressions, each compiled while it stays in use.
+#[derive(Default)]
+struct Separators {
+    compiled: HashMap<String, Option<Arc<fancy_regex::Regex>>>,
+}
+
+impl Separators {
+    fn get(&mut self, pattern: &str) -> Option<Arc<fancy_regex::Regex>> {
+        if self.compiled.len() > 1_000 {
+            self.compiled.clear();
+        }
+        if !self.compiled.contains_key(pattern) {
+            self.compiled.insert(pattern.to_string(), super::regexp::compile(pattern).map(Arc::new));
+        }
+        self.compiled[pattern].clone()
+    }
+}
+
+/// Java's `String.split`: at most so many pieces; an empty match at the start cuts nothing off, empty pieces at the end
+/// are left out where any number is asked for.
+fn pieces<'t>(text: &'t str, separator: &fancy_regex::Regex, most: usize) -> Vec<&'t str> {
+    let mut all = Vec::new();
+    let mut last = 0;
+    for found in separator.find_iter(text).map_while(std::result::Result::ok) {
+        if all.len() + 1 >= most {
+            break;
+        }
+        if found.end() == 0 || (found.start() == found.end() && found.start() == text.len()) {
+            continue;
+        }
+        all.push(&text[last..found.start()]);
+        last = found.end();
+    }
+    all.push(&text[last..]);
+    while most == usize::MAX && all.len() > 1 && all.last().is_some_and(|piece| piece.is_empty()) {
+        all.pop();
+    }
+    all
+}
+
 fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, pairs, keys) = (call.text(0)?, call.text_opt(1)?, call.text_opt(2)?);
     let names = arrow::array::MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() };
     let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    let mut patterns = Separators::default();
     for row in 0..call.rows {
         let pair_separator = pairs.as_ref().map_or(Some(","), |p| p.get(row));
         let key_separator = keys.as_ref().map_or(Some("="), |k| k.get(row));
@@ -104,13 +146,13 @@ fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
             continue;
         };
         let mut seen: Vec<(&str, Option<&str>)> = Vec::new();
-        let parts: Vec<&str> =
-            if pair_separator.is_empty() { vec![text] } else { text.split(pair_separator).collect() };
-        for part in parts.into_iter().filter(|_| !text.is_empty()) {
-            let (key, value) = match part.split_once(key_separator) {
-                Some((key, value)) => (key, Some(value)),
-                None => (part, None),
-            };
+        let (Some(pairs), Some(keys)) = (patterns.get(pair_separator), patterns.get(key_separator)) else {
+            maps.append(false)?;
+            continue;
+        };
+        for part in pieces(text, &pairs, usize::MAX).into_iter().filter(|_| !text.is_empty()) {
+            let halves = pieces(part, &keys, 2);
+            let (key, value) = (halves[0], halves.get(1).copied());
             // The last of equal keys stays.
             match seen.iter_mut().find(|(k, _)| *k == key) {
                 Some(entry) => entry.1 = value,

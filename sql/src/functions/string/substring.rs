@@ -85,7 +85,7 @@ fn substring(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, start, count) = (call.text(0)?, call.long(1)?, call.long_opt(2)?);
     call.slices(|row| {
         let count = match &count {
-            Some(count) => Some(count.get(row)?),
+            Some(count) => Some(count.get(row).filter(|c| *c >= 0)?),
             None => None,
         };
         Some(part(text.get(row)?, start.get(row)?, count))
@@ -121,8 +121,8 @@ fn overlay(call: &Call<'_>) -> Result<ArrayRef> {
         let first = offset(text, (start - 1) as usize);
         out.push_str(&text[..first]);
         out.push_str(other);
-        // A negative length, or one past the end, replaces everything behind the start.
-        if let Ok(count) = usize::try_from(count) {
+        // No length, a negative one, or one past the end replaces everything behind the start.
+        if let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) {
             let rest = &text[first..];
             out.push_str(&rest[offset(rest, count)..]);
         }

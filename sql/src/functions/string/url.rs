@@ -120,9 +120,6 @@ struct Url<'a> {
 fn cut(url: &str) -> Option<Url<'_>> {
     let url = url.trim();
     let (protocol, rest) = url.split_once(':')?;
-    if protocol.is_empty() || !protocol.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
-        return None;
-    }
     let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(r, f)| (r, Some(f)));
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(r, q)| (r, Some(q)));
     let (authority, path) = match rest.strip_prefix("//") {
@@ -132,6 +129,9 @@ fn cut(url: &str) -> Option<Url<'_>> {
         },
         None => ("", rest),
     };
+    // Java knows these and no others.
+    let known = ["http", "https", "ftp", "file", "jar", "mailto"];
+    let protocol = known.into_iter().find(|p| p.eq_ignore_ascii_case(protocol))?;
     Some(Url { protocol, authority, path, query, fragment })
 }
 

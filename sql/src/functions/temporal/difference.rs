@@ -8,7 +8,7 @@ use crate::functions::cast::{LocalTimes, count, instant_from_local, per_second, 
 use crate::functions::function::{Arg, Argument, Arguments, Family, Function, Returns, SqlType0};
 use arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array};
 use arrow::datatypes::DataType;
-use chrono::{Datelike, Months, NaiveDateTime, TimeDelta};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, TimeDelta};
 use freshet_types::{Error, Result, SqlType};
 use std::sync::Arc;
 
@@ -58,15 +58,27 @@ fn unit_of(call: &Call<'_>) -> Result<Unit> {
     Unit::parse(name).ok_or_else(|| unknown(name))
 }
 
-/// Whole months from `a` to `b`: the last one counts only when its day and time are reached.
+/// Whole months from `a` to `b`: the last one counts only when its day and time are reached. From the last of a long
+/// month to the last of a short one is a month.
 fn months_between(a: NaiveDateTime, b: NaiveDateTime) -> i64 {
-    let months = i64::from(b.year() - a.year()) * 12 + i64::from(b.month()) - i64::from(a.month());
-    let rest_a = (a.day(), a.time());
-    let rest_b = (b.day(), b.time());
-    match months {
-        1.. if rest_b < rest_a => months - 1,
-        ..=-1 if rest_b > rest_a => months + 1,
-        months => months,
+    if b.date() < a.date() {
+        let back = months_on(b.date(), a.date());
+        let lands = a.date().checked_sub_months(Months::new(back)) == Some(b.date());
+        // Backwards Flink counts one more where the days are a whole number of months apart and the time is earlier.
+        return -i64::from(back) - i64::from(lands && b.time() < a.time());
+    }
+    let on = months_on(a.date(), b.date());
+    let lands = a.date().checked_add_months(Months::new(on)) == Some(b.date());
+    i64::from(on) - i64::from(lands && b.time() < a.time())
+}
+
+/// The most months that can be added to `a` without passing `b`.
+fn months_on(a: NaiveDate, b: NaiveDate) -> u32 {
+    let months = (b.year() - a.year()) * 12 + b.month() as i32 - a.month() as i32;
+    let months = months.max(0).unsigned_abs();
+    match a.checked_add_months(Months::new(months)) {
+        Some(there) if there <= b => months,
+        _ => months.saturating_sub(1),
     }
 }
 
@@ -103,7 +115,7 @@ fn sum_type(arguments: &[Argument<'_>]) -> Result<SqlType> {
     let unit = Unit::of(&arguments[0])?;
     let small = unit.nanos().is_some_and(|n| n < 86_400_000_000_000);
     Ok(match &arguments[2].sql_type {
-        SqlType::Date if small => SqlType::Timestamp(if unit == Unit::Millisecond { 3 } else { 0 }),
+        SqlType::Date if small => SqlType::Timestamp(6),
         other => other.clone(),
     })
 }

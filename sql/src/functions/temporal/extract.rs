@@ -55,17 +55,9 @@ pub static FUNCTIONS: &[Function] = &[
 
 fn each(call: &Call<'_>, argument: usize, unit: Unit) -> Result<ArrayRef> {
     let times = local_times(call, argument)?;
-    // Seconds since 1970 count from the instant; wall time counts as if it were UTC.
-    let zone = match call.arguments[argument].array.data_type() {
-        arrow::datatypes::DataType::Timestamp(_, Some(_)) => Some(call.context.time_zone),
-        _ => None,
-    };
     call.longs(|row| {
         let local = times(row)?;
-        if unit == Unit::Epoch {
-            let instant = zone.map_or(local, |zone| crate::functions::cast::instant_from_local(local, zone));
-            return Some(instant.and_utc().timestamp());
-        }
+        // Seconds since 1970 are those of the clock on the wall, also for an instant, as Flink has it.
         Some(value(local, unit))
     })
 }

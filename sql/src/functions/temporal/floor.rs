@@ -3,7 +3,7 @@
 use super::unit::{Unit, unknown};
 use crate::functions::call::Call;
 use crate::functions::cast::temporal::days;
-use crate::functions::cast::{LocalTimes, count, instant_from_local, per_second, with_unit};
+use crate::functions::cast::{LocalTimes, count, per_second, with_unit};
 use crate::functions::function::{Arg, Argument, Arguments, Family, Function, Returns};
 use crate::functions::math::round::{Mode, to_whole, whole_type};
 use arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array};
@@ -74,10 +74,14 @@ fn evaluate(call: &Call<'_>, mode: Mode) -> Result<ArrayRef> {
         }
         DataType::Timestamp(time_unit, instant) => {
             let per_second = per_second(*time_unit);
+            // As Flink has it, the bound is at the distance from UTC that the clocks have at the instant itself, also
+            // where they were moved in between. Of a wall time this is the distance zero.
+            let instants = LocalTimes::new(&column.array, chrono_tz::Tz::UTC)?;
             let values: Int64Array = (0..call.rows)
                 .map(|row| {
-                    let local = bound(row)?;
-                    count(if instant.is_some() { instant_from_local(local, zone) } else { local }, per_second)
+                    let place = column.at(row);
+                    let offset = times.get(place)? - instants.get(place)?;
+                    count(bound(row)? - offset, per_second)
                 })
                 .collect();
             with_unit(values, *time_unit, instant.clone())

@@ -3,7 +3,8 @@
 use super::local_times;
 use super::pattern::{Dialect, Patterns};
 use crate::functions::call::Call;
-use crate::functions::cast::{instant_from_local, local_from_instant};
+use crate::functions::cast::local_from_instant;
+use crate::functions::cast::temporal::later_instant_from_local;
 use crate::functions::function::{Arg, Arguments, Family, Function, Returns, SqlType0};
 use arrow::array::ArrayRef;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, TimeZone};
@@ -71,7 +72,7 @@ fn from_unixtime(call: &Call<'_>) -> Result<ArrayRef> {
     })
 }
 
-/// A zone by name or as an offset such as `GMT+8` or `+08:00`; others are UTC, as in Java.
+/// A zone by name or as an offset such as `GMT+8` or `GMT+05:30`; others are UTC, as in Java.
 enum Zone {
     Named(Tz),
     Fixed(FixedOffset),
@@ -86,7 +87,7 @@ impl Zone {
     }
 
     fn offset(name: &str) -> Option<FixedOffset> {
-        let rest = name.strip_prefix("GMT").or_else(|| name.strip_prefix("UTC")).unwrap_or(name);
+        let rest = name.strip_prefix("GMT")?;
         let (sign, digits) = match rest.split_at_checked(1)? {
             ("+", digits) => (1, digits),
             ("-", digits) => (-1, digits),
@@ -102,7 +103,7 @@ impl Zone {
 
     fn to_instant(&self, local: NaiveDateTime) -> NaiveDateTime {
         match self {
-            Zone::Named(zone) => instant_from_local(local, *zone),
+            Zone::Named(zone) => later_instant_from_local(local, *zone),
             Zone::Fixed(offset) => local - *offset,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::pattern::{Dialect, Patterns};
 use crate::functions::call::Call;
-use crate::functions::cast::temporal::days;
+use crate::functions::cast::temporal::{days, later_instant_from_local};
 use crate::functions::cast::{instant_from_local, parse_date, parse_timestamp};
 use crate::functions::function::{Arg, Arguments, Family, Function, Returns, SqlType0};
 use arrow::array::ArrayRef;
@@ -39,12 +39,11 @@ fn to_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
         let text = text.get(row)?;
         let time = match &pattern {
             None => parse_timestamp(text)?,
-            Some(pattern) => match patterns.get(pattern.get(row)?).ok()?.parse(text)? {
-                (local, None) => local,
-                // A text that names its offset is an instant, shown in the zone of the session.
-                (local, Some(offset)) => {
-                    crate::functions::cast::local_from_instant(local - offset, call.context.time_zone)
-                }
+            // An offset that the text names is read and not heeded. What the pattern does not read may still be a
+            // timestamp in the usual form, or a day alone.
+            Some(pattern) => match patterns.get(pattern.get(row)?).ok()?.parse(text) {
+                Some((local, _)) => local,
+                None => parse_timestamp(text)?,
             },
         };
         Some(time.and_utc().timestamp_millis())
@@ -66,6 +65,10 @@ fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
 /// The instant of a text in milliseconds since 1970, read with a pattern in the zone of the session.
 pub(crate) fn instant_ms(text: &str, pattern: &str, patterns: &mut Patterns, zone: chrono_tz::Tz) -> Option<i64> {
     let (local, offset) = patterns.get(pattern).ok()?.parse(text)?;
-    let instant = offset.map_or_else(|| instant_from_local(local, zone), |offset| local - offset);
+    let instant = match (offset, patterns.dialect()) {
+        (Some(offset), _) => local - offset,
+        (None, Dialect::Formatter) => instant_from_local(local, zone),
+        (None, Dialect::Simple) => later_instant_from_local(local, zone),
+    };
     Some(instant.and_utc().timestamp_millis())
 }

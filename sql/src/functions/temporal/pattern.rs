@@ -2,7 +2,8 @@
 //!
 //! Source: `java.time.format.DateTimeFormatter` and `java.text.SimpleDateFormat`.
 
-use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike};
+use crate::functions::cast::temporal::smart_date;
+use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike};
 use chrono_tz::{OffsetName, Tz};
 use freshet_types::{Error, Result};
 use std::fmt::Write;
@@ -32,7 +33,7 @@ pub(crate) struct Pattern {
     dialect: Dialect,
 }
 
-const LETTERS: &str = "GyuMLdDHhKkmsSnAaEecwWQqXxZzVO";
+const LETTERS: &str = "GyuYMLdDHhKkmsSnNAaEecwWQqXxZzVO";
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -121,8 +122,11 @@ impl Pattern {
         };
         let name = |name: &str| if times >= 4 { name.to_string() } else { name[..3].to_string() };
         match letter {
+            'u' if self.dialect == Dialect::Simple => number(i64::from(t.weekday().number_from_monday())),
             'y' | 'u' if times == 2 => number(i64::from(t.year().rem_euclid(100))),
             'y' | 'u' => number(i64::from(t.year())),
+            'Y' if times == 2 => number(i64::from(week_year(t.date()).rem_euclid(100))),
+            'Y' => number(i64::from(week_year(t.date()))),
             'M' | 'L' if times >= 3 => out.push_str(&name(MONTHS[t.month0() as usize])),
             'M' | 'L' => number(i64::from(t.month())),
             'd' => number(i64::from(t.day())),
@@ -140,6 +144,7 @@ impl Pattern {
                 out.extend(std::iter::repeat_n('0', times.saturating_sub(9)));
             }
             'n' => number(i64::from(t.nanosecond())),
+            'N' => number(i64::from(t.num_seconds_from_midnight()) * 1_000_000_000 + i64::from(t.nanosecond())),
             'A' => number(i64::from(t.num_seconds_from_midnight()) * 1_000 + i64::from(t.nanosecond() / 1_000_000)),
             'a' => out.push_str(if t.hour() < 12 { "AM" } else { "PM" }),
             'E' => out.push_str(&name(DAYS[t.weekday().num_days_from_sunday() as usize])),
@@ -147,6 +152,9 @@ impl Pattern {
             'e' | 'c' => out.push_str(&name(DAYS[t.weekday().num_days_from_sunday() as usize])),
             'w' => number(i64::from(week_of_year(t.date()))),
             'W' => number(i64::from(week_of_month(t.date()))),
+            'Q' | 'q' if times == 3 => {
+                let _ = write!(out, "Q{}", t.month0() / 3 + 1);
+            }
             'Q' | 'q' => number(i64::from(t.month0() / 3 + 1)),
             'G' => out.push_str(if t.year() > 0 { "AD" } else { "BC" }),
             _ => {
@@ -174,7 +182,7 @@ impl Pattern {
         if self.dialect == Dialect::Formatter && !rest.is_empty() {
             return None;
         }
-        parsed.finish()
+        parsed.finish(self.dialect)
     }
 
     fn parse_items<'t>(&self, items: &[Item], text: &'t str, parsed: &mut Parsed) -> Option<&'t str> {
@@ -239,6 +247,8 @@ impl Pattern {
             let value = i32::try_from(value).ok().or(if letter == 'A' || letter == 'n' { Some(0) } else { None })?;
             match letter {
                 // Two digits are years around now for SimpleDateFormat, and of this century for DateTimeFormatter.
+                // The number of the day of the week changes nothing beside a date.
+                'u' if simple => {}
                 'y' | 'u' if times == 2 && end == 2 => {
                     parsed.year = Some(2_000 + value - if simple && value > 45 { 100 } else { 0 });
                 }
@@ -329,7 +339,16 @@ fn zone_offset(text: &str) -> Option<(FixedOffset, &str)> {
     Some((FixedOffset::east_opt(sign * (hours * 3_600 + minutes * 60))?, &text[end..]))
 }
 
+/// The year that the week of a day belongs to: that of the week's Saturday.
+fn week_year(date: NaiveDate) -> i32 {
+    let rest = 6 - date.weekday().num_days_from_sunday();
+    date.checked_add_signed(TimeDelta::days(i64::from(rest))).map_or(date.year(), |saturday| saturday.year())
+}
+
 fn week_of_year(date: NaiveDate) -> u32 {
+    if week_year(date) != date.year() {
+        return 1;
+    }
     // The weeks of the American calendar: the week of 1 January is the first, and begins on Sunday.
     let first = NaiveDate::from_ymd_opt(date.year(), 1, 1).unwrap_or(date);
     (date.ordinal0() + first.weekday().num_days_from_sunday()) / 7 + 1
@@ -357,26 +376,41 @@ struct Parsed {
 
 impl Parsed {
     /// What was not named is the start: 1970-01-01 00:00.
-    fn finish(self) -> Option<(NaiveDateTime, Option<FixedOffset>)> {
+    ///
+    /// SimpleDateFormat is lenient: the 13th month is January of the next year, the 90th minute half past one. The
+    /// other takes the last day of a month for days that it lacks, and 24:00 for midnight.
+    fn finish(self, dialect: Dialect) -> Option<(NaiveDateTime, Option<FixedOffset>)> {
         let year = self.year.unwrap_or(1970);
         let unsigned = |value: i32| u32::try_from(value).ok();
-        let date = match self.ordinal {
-            Some(ordinal) => NaiveDate::from_yo_opt(year, unsigned(ordinal)?)?,
-            None => {
-                NaiveDate::from_ymd_opt(year, unsigned(self.month.unwrap_or(1))?, unsigned(self.day.unwrap_or(1))?)?
-            }
-        };
         let hour = match (self.hour, self.hour12) {
             (Some(hour), _) => hour,
             (None, Some(hour)) => hour + if self.afternoon.unwrap_or(false) { 12 } else { 0 },
             (None, None) => 0,
         };
-        let time = NaiveTime::from_hms_nano_opt(
-            unsigned(hour)?,
-            unsigned(self.minute.unwrap_or(0))?,
-            unsigned(self.second.unwrap_or(0))?,
-            unsigned(self.nanos.unwrap_or(0))?,
-        )?;
+        let (minute, second) = (self.minute.unwrap_or(0), self.second.unwrap_or(0));
+        let (month, day, nanos) = (self.month.unwrap_or(1), self.day.unwrap_or(1), self.nanos.unwrap_or(0));
+        if dialect == Dialect::Simple {
+            let months = i64::from(year) * 12 + i64::from(month) - 1;
+            let first = NaiveDate::from_ymd_opt(
+                i32::try_from(months.div_euclid(12)).ok()?,
+                u32::try_from(months.rem_euclid(12)).ok()? + 1,
+                1,
+            )?;
+            let days = self.ordinal.unwrap_or(day) - 1;
+            let time = TimeDelta::seconds(i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second))
+                + TimeDelta::nanoseconds(i64::from(nanos));
+            let start = first.checked_add_signed(TimeDelta::days(i64::from(days)))?.and_time(NaiveTime::MIN);
+            return Some((start.checked_add_signed(time)?, self.offset));
+        }
+        let date = match self.ordinal {
+            Some(ordinal) => NaiveDate::from_yo_opt(year, unsigned(ordinal)?)?,
+            None => smart_date(year, unsigned(month)?, unsigned(day)?)?,
+        };
+        if hour == 24 && (minute, second, nanos) == (0, 0, 0) {
+            return Some((date.succ_opt()?.and_time(NaiveTime::MIN), self.offset));
+        }
+        let time =
+            NaiveTime::from_hms_nano_opt(unsigned(hour)?, unsigned(minute)?, unsigned(second)?, unsigned(nanos)?)?;
         Some((date.and_time(time), self.offset))
     }
 }
@@ -391,6 +425,10 @@ pub(crate) struct Patterns {
 impl Patterns {
     pub(crate) fn new(dialect: Dialect) -> Self {
         Self { dialect, last: None }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     pub(crate) fn get(&mut self, pattern: &str) -> Result<&Pattern> {

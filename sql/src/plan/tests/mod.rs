@@ -1,5 +1,6 @@
 //! Queries from text to rows: as a stream, as a batch, and what is refused.
 
+mod flink;
 mod random;
 
 use crate::testing::{Session, inserts, run_job};

@@ -1,0 +1,165 @@
+//! Whole queries with Flink's recorded answers: aggregates and their types, sets, joins, ranks.
+//!
+//! Each query runs as a batch, as a stream, and as a stream in which other rows come and go and some rows come twice
+//! and go once. `flink_queries.txt` says at its head how it was recorded and how its lines read.
+
+use crate::testing::{Session, query};
+use freshet_types::{Error, ErrorKind, Result, SqlField};
+use std::fmt::Write;
+
+const ANSWERS: &str = include_str!("flink_queries.txt");
+
+/// One query and what Flink said to it.
+struct Case {
+    sql: &'static str,
+    /// Refused by name, at least where rows are taken back.
+    is_refused: bool,
+    /// Answered, where Flink refuses.
+    is_answered: bool,
+    /// None where Flink gives an error.
+    types: Option<&'static str>,
+    rows: Vec<String>,
+}
+
+/// The rows of the table, as JSON, and the queries.
+fn read() -> (Vec<&'static str>, Vec<Case>) {
+    let (mut table, mut cases): (Vec<&str>, Vec<Case>) = (Vec::new(), Vec::new());
+    for line in ANSWERS.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
+        let last = cases.last_mut();
+        match (word, last) {
+            ("table", _) => table.push(rest),
+            ("=" | "-" | "+", _) => cases.push(Case {
+                sql: rest,
+                is_refused: word == "-",
+                is_answered: word == "+",
+                types: None,
+                rows: Vec::new(),
+            }),
+            ("types", Some(case)) => case.types = Some(rest),
+            ("row", Some(case)) => case.rows.push(rest.to_string()),
+            ("error", Some(_)) => {}
+            _ => panic!("{word:?} in {line}"),
+        }
+    }
+    (table, cases)
+}
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("k", "STRING"),
+    ("b", "BOOLEAN"),
+    ("ti", "TINYINT"),
+    ("si", "SMALLINT"),
+    ("i", "INT"),
+    ("l", "BIGINT"),
+    ("f", "FLOAT"),
+    ("d", "DOUBLE"),
+    ("n", "DECIMAL(10, 2)"),
+    ("w", "DECIMAL(38, 4)"),
+    ("s", "STRING"),
+    ("dt", "DATE"),
+    ("ts", "TIMESTAMP(3)"),
+];
+
+/// A session with the table as a view `t` that gives the columns their types.
+fn session(scope: &str, rows: &str, is_changing: bool) -> Session {
+    let mut session = Session::new(scope);
+    let raw: Vec<String> = COLUMNS.iter().map(|(name, _)| format!("{name} STRING")).collect();
+    let typed: Vec<String> = COLUMNS.iter().map(|(name, t)| format!("CAST({name} AS {t}) AS {name}")).collect();
+    session.run(&format!(
+        "CREATE TABLE t_raw ({}) WITH ('connector' = 'rows', 'data' = '$S.t_raw', 'changelog' = '{is_changing}');
+         CREATE VIEW t AS SELECT {} FROM t_raw;",
+        raw.join(", "),
+        typed.join(", ")
+    ));
+    session.rows("t_raw", rows);
+    session
+}
+
+/// The rows among others that come and go.
+fn changing(table: &[&str]) -> String {
+    let mut lines = String::new();
+    let mut add = |row: &str, weight: i32| {
+        let open = row.strip_suffix('}').expect("a row is an object");
+        let _ = writeln!(lines, "{open},\"_w\":{weight}}}");
+    };
+    // Other values under the same keys, smaller and larger than all that stay.
+    let noise = |row: &str, i: usize| {
+        row.replace("\"i\":\"", "\"i\":\"1")
+            .replace("\"i\":\"12147483647", "\"i\":\"12")
+            .replace("\"i\":\"1-", "\"i\":\"-1")
+            .replace("\"s\":\"", &format!("\"s\":\"{}", ["~", " "][i % 2]))
+    };
+    for (i, row) in table.iter().enumerate() {
+        add(&noise(row, i), 1);
+        add(row, 1);
+        if i % 2 == 0 {
+            add(row, 1);
+        }
+    }
+    for (i, row) in table.iter().enumerate() {
+        if i % 2 == 0 {
+            add(row, -1);
+        }
+        add(&noise(row, i), -1);
+    }
+    lines
+}
+
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid | ErrorKind::NotFound)
+}
+
+fn run(session: &Session, case: &Case, how: How) -> Result<(String, Vec<String>)> {
+    let (schema, _) = crate::batch::run(&session.planner(), &*query(case.sql)?)?;
+    let fields = schema.fields().iter().map(|f| SqlField::from_arrow(f).expect("a column has a type of SQL"));
+    let fields: Vec<SqlField> = fields.collect();
+    let types: Vec<String> = fields.iter().map(|f| f.sql_type.to_string()).collect();
+    let texts: Vec<String> = fields.iter().map(|f| format!("CAST(`{}` AS STRING)", f.name)).collect();
+    let sql = format!("SELECT {} FROM ({})", texts.join(", "), case.sql);
+    let rows = match how {
+        How::Batch => session.batch(&sql)?,
+        How::Stream(step) => session.stream(&sql, step)?,
+    };
+    Ok((types.join("; "), rows))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Batch,
+    Stream(usize),
+}
+
+#[test]
+fn queries_give_what_flink_gives() {
+    let (table, cases) = read();
+    let plain = session("flink_queries", &table.join("\n"), false);
+    let changing = session("flink_queries_changing", &changing(&table), true);
+    let mut wrong = Vec::new();
+    for case in &cases {
+        for (name, session, how) in [
+            ("batch", &plain, How::Batch),
+            ("stream", &plain, How::Stream(1)),
+            ("stream of changes", &changing, How::Stream(1)),
+            ("stream of changes, many at once", &changing, How::Stream(1000)),
+        ] {
+            let mut want = case.rows.clone();
+            want.sort();
+            let text = match (run(session, case, how), case.types) {
+                (Err(e), _) if case.is_refused && is_refusal(&e) => continue,
+                (Err(e), None) if is_refusal(&e) => continue,
+                (Ok(_), None) if case.is_answered => continue,
+                (Err(e), _) => format!("{}: {}", e.code(), e.text()),
+                (Ok((types, rows)), Some(flink)) if types == flink && rows == want => continue,
+                (Ok((types, rows)), _) => format!("{types}\n      {rows:?}"),
+            };
+            wrong.push(format!(
+                "{}\n  Flink: {}\n      {want:?}\n  {name}: {text}",
+                case.sql,
+                case.types.unwrap_or("an error")
+            ));
+            break;
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
