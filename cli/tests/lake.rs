@@ -135,8 +135,8 @@ fn s3_holds_tables_and_files() {
         ("type", "sql"),
         ("uri", &uri),
         ("s3.endpoint", &endpoint),
-        ("s3.access-key-id", "test"),
-        ("s3.secret-access-key", "test"),
+        ("s3.access-key-id", S3::ACCESS_KEY),
+        ("s3.secret-access-key", S3::SECRET_KEY),
         ("s3.region", "us-east-1"),
     ];
     let theirs = Readers::get().unwrap().pyiceberg_catalog(&properties, "d.parted").unwrap();

@@ -1,4 +1,4 @@
-SET 'execution.checkpointing.interval' = '1 s';
+SET 'execution.checkpointing.interval' = '${CHECKPOINTS:-1 s}';
 
 CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://${LAKE}');
 CREATE DATABASE IF NOT EXISTS lake.air;
@@ -13,7 +13,7 @@ CREATE TEMPORARY TABLE flights (
   'topic' = '${TOPIC}',
   'properties.bootstrap.servers' = '${BOOTSTRAP}',
   'scan.startup.mode' = 'earliest-offset',
-  'scan.bounded.mode' = 'latest-offset',
+  'scan.bounded.mode' = '${BOUNDED:-latest-offset}',
   'format' = 'json'
 );
 

@@ -1,4 +1,4 @@
--- Replays the file into a topic, in the order of event time (the file is sorted by it).
+-- Replays the file, or the days from FROM to UNTIL, into a topic, in the order of event time (the file is sorted by it).
 CREATE TEMPORARY TABLE flights_file (
   `date`      TIMESTAMP(3),
   delay       BIGINT,
@@ -20,4 +20,5 @@ CREATE TEMPORARY TABLE flights_topic (
   'format' = 'json'
 );
 
-INSERT INTO flights_topic SELECT * FROM flights_file WHERE `date` < DATE '${UNTIL}';
+INSERT INTO flights_topic
+SELECT * FROM flights_file WHERE `date` >= DATE '${FROM:-2001-01-01}' AND `date` < DATE '${UNTIL}';

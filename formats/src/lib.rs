@@ -55,6 +55,11 @@ pub trait Format: Send + Sync {
     /// One sentence for the manual.
     fn doc(&self) -> &'static str;
 
+    /// How names of its files end, for `SELECT * FROM 'file'`.
+    fn extensions(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Options, without the prefix `<name>.` under which users write them.
     fn options(&self) -> &'static [OptionSpec];
 

@@ -1,9 +1,11 @@
-//! The project's own chores: `cargo xtask test | tidy | exams | services`.
+//! The project's own chores: `cargo xtask test | nightly | tidy | exams | bench | services`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a terminal")]
 
 mod bench;
+mod cargo;
 mod exams;
+mod nightly;
 mod services;
 mod test;
 mod tidy;
@@ -20,12 +22,17 @@ struct Chore {
 /// Every chore, in the order of the help.
 static CHORES: &[Chore] = &[
     Chore { name: "test", doc: "everything that must pass: format, lints, floors, all tests", run: test::run },
-    Chore { name: "tidy", doc: "floors, registries, file headers", run: tidy::run },
+    Chore {
+        name: "nightly",
+        doc: "what is too long for every change: nightly [crash] [flights] [minio] [properties]",
+        run: nightly::run,
+    },
+    Chore { name: "tidy", doc: "floors, registries, file headers, documents", run: tidy::run },
     Chore { name: "exams", doc: "cases that others wrote: exams [SET ...] [--bless]", run: exams::run },
     Chore { name: "bench", doc: "the release build against DuckDB: bench [--events N] [NAME ...]", run: bench::run },
     Chore {
         name: "services",
-        doc: "real components for tests: services up|down kafka hdfs s3 rest readers",
+        doc: "real components for tests: services up kafka hdfs s3 minio rest readers | down | install",
         run: services::run,
     },
 ];

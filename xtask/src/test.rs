@@ -1,39 +1,22 @@
 //! `cargo xtask test`: everything that must pass, cheapest first.
 
-use std::process::Command;
-use std::time::Instant;
+use crate::cargo::{cargo, step};
+use crate::services;
+use freshet_testkit::services::PARTS;
 
 /// Runs format, lints, tidy and all tests; stops at the first that fails.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let quick = arguments.iter().any(|a| a == "--quick");
     step("tidy", || crate::tidy::run(&[]))?;
-    step("format", || cargo(&["fmt", "--all", "--check"]))?;
-    if !quick {
-        step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
-    }
+    step("format", || cargo(&["fmt", "--all", "--check"], &[]))?;
     step("one crypto stack", no_second_crypto_stack)?;
-    step("tests", || cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))
-}
-
-fn step(name: &str, run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    let begun = Instant::now();
-    run().map_err(|e| format!("{name}: {e}"))?;
-    eprintln!("xtask: {name} passed in {:.0?}", begun.elapsed());
-    Ok(())
-}
-
-fn cargo(arguments: &[&str]) -> Result<(), String> {
-    let mut command = Command::new(env!("CARGO"));
-    // What cargo tells the program that it runs is not for the cargo that this one runs: build scripts that look at it
-    // (ring's) would be run again, and everything above them be built again.
-    for (name, _) in std::env::vars() {
-        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        if told.iter().any(|prefix| name.starts_with(prefix)) {
-            command.env_remove(name);
-        }
+    // What the tests need is fetched while the lints compile.
+    let components = std::thread::spawn(|| step("components", || services::install(PARTS)));
+    if !quick {
+        step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[]))?;
     }
-    let status = command.args(arguments).status().map_err(|e| format!("cargo did not start: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
+    components.join().map_err(|_| "components: their installation panicked")??;
+    step("tests", || cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[]))
 }
 
 /// rustls goes with ring everywhere; a second stack costs minutes of build and megabytes of binary.

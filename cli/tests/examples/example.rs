@@ -1,7 +1,8 @@
 //! One example's folder, and runs of the real binary in it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The folder of all examples.
 pub(crate) fn root() -> PathBuf {
@@ -67,9 +68,47 @@ impl Example {
         }
     }
 
+    /// Starts `file`, which ends when it is told to.
+    pub(crate) fn start(&self, file: &str) -> Running {
+        let mut command = self.command("run", file);
+        Running(command.args(["--output", "tsv"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The rows of `file`; none when it cannot be run yet.
+    pub(crate) fn try_run(&self, file: &str) -> Option<String> {
+        let output = self.command("run", file).args(["--output", "tsv"]).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+
     /// Runs `file` to its end: what it wrote to standard output and to standard error.
     pub(crate) fn run(&self, file: &str) -> (String, String) {
         succeeded(&self.command("run", file).args(["--output", "tsv"]).output().unwrap())
+    }
+}
+
+/// A job that runs; dropping it kills it.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Stops it as Ctrl-C does: what it wrote to standard output and to standard error.
+    pub(crate) fn stop(mut self) -> (String, String) {
+        assert!(self.0.try_wait().unwrap().is_none(), "the job ended by itself: {:?}", self.0.wait());
+        let told = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        let mut texts = [String::new(), String::new()];
+        self.0.stdout.take().unwrap().read_to_string(&mut texts[0]).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut texts[1]).unwrap();
+        let status = self.0.wait().unwrap();
+        let [rows, said] = texts;
+        assert!(status.success(), "{status:?}:\n{said}");
+        (rows, said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
     }
 }
 

@@ -28,9 +28,9 @@ fn parquet_filter() {
 
 #[test]
 fn csv_count_on_hdfs() {
-    let hdfs = Hdfs::start().unwrap();
+    let hdfs = Hdfs::shared().unwrap();
     let mut example = Example::new("csv_count_on_hdfs");
-    example.set("HDFS", &hdfs.url());
+    example.set("HDFS", &format!("{}/csv_count", hdfs.url()));
     let input = example.file("input").display().to_string();
     example.set("FROM", &input);
     example.check(&["load.sql", "job.sql"]);

@@ -3,6 +3,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,18 @@ pub(crate) fn make(bootstrap: &str, topic: &str, partitions: i32) {
     for result in results {
         result.unwrap();
     }
+}
+
+/// Number of records of `topic`.
+pub(crate) fn length(bootstrap: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = config(bootstrap).create().unwrap();
+    let patience = Duration::from_secs(30);
+    let metadata = consumer.fetch_metadata(Some(topic), patience).unwrap();
+    let ends = metadata.topics()[0].partitions().iter().map(|p| {
+        let (first, end) = consumer.fetch_watermarks(topic, p.id(), patience).unwrap();
+        end - first
+    });
+    ends.sum()
 }
 
 /// Writes each line of `file` into `topic`.

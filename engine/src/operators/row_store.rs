@@ -343,7 +343,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
         #[test]
         fn keeps_what_was_not_removed(batches in proptest::collection::vec((proptest::collection::vec(0i64..50, 1..300), any::<u64>()), 1..60)) {
             let mut store = RowStore::new(rows(&[]).schema());

@@ -40,6 +40,10 @@ impl Format for Avro {
         "Apache Avro object container files"
     }
 
+    fn extensions(&self) -> &'static [&'static str] {
+        &["avro"]
+    }
+
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
     }

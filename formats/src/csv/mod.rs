@@ -167,6 +167,10 @@ impl Format for Csv {
         "comma-separated values without a header line"
     }
 
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
     }

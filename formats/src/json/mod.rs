@@ -128,6 +128,10 @@ impl Format for Json {
         "JSON, one object per record; in files, one per line"
     }
 
+    fn extensions(&self) -> &'static [&'static str] {
+        &["json", "ndjson", "jsonl"]
+    }
+
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
     }

@@ -72,6 +72,10 @@ impl Format for Parquet {
         "Apache Parquet files"
     }
 
+    fn extensions(&self) -> &'static [&'static str] {
+        &["parquet"]
+    }
+
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
     }

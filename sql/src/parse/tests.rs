@@ -231,8 +231,6 @@ fn nesting_has_a_limit_and_costs_no_time() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     /// Whatever is typed: an answer, never a panic, and places that are within the text.
     #[test]
     fn any_text_gets_an_answer(text in "[ a-zA-Z0-9'`;()<>,.*/+=_ü\\-\n\"$:{}\\[\\]]{0,60}") {

@@ -347,14 +347,11 @@ fn first_file(path: &Path) -> Result<std::path::PathBuf> {
 
 fn format_of(file: &Path) -> Result<&'static str> {
     let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    Ok(match extension.as_str() {
-        "parquet" => "parquet",
-        "csv" => "csv",
-        "json" | "ndjson" | "jsonl" => "json",
-        "avro" => "avro",
-        _ => {
-            return Err(Error::invalid("file.format", format!("a file named *.{extension} tells no format"))
-                .hint("name a .parquet, .csv, .json, .ndjson, .jsonl or .avro file, or declare it with CREATE TABLE"));
-        }
+    let format = freshet_formats::FORMATS.iter().find(|f| f.extensions().contains(&extension.as_str()));
+    format.map(|f| f.name()).ok_or_else(|| {
+        let known: Vec<String> =
+            freshet_formats::FORMATS.iter().flat_map(|f| f.extensions()).map(|e| format!(".{e}")).collect();
+        Error::invalid("file.format", format!("a file named *.{extension} tells no format"))
+            .hint(format!("name a file that ends in {}, or declare it with CREATE TABLE", known.join(", ")))
     })
 }

@@ -90,7 +90,7 @@ fn write(folder: &JobFolder, checkpoint: u64, worker: usize, workers: usize, cel
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     /// Any run of checkpoints at changing worker counts, where each worker writes a base, a delta or nothing, gives back
     /// what a map that is written the same way holds.

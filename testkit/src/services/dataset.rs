@@ -2,6 +2,7 @@
 
 use super::Result;
 use super::install;
+use super::tool;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,10 +13,10 @@ const FILE: &str = "package/data/flights-3m.parquet";
 /// `distance`, `origin` and `destination`.
 pub fn flights() -> Result<PathBuf> {
     let folder = install::cache("flights")?;
-    install::once(&folder, || {
+    install::once(&folder, PACKAGE, || {
         let mut pack = Command::new("npm");
         pack.args(["pack", "--silent", "--pack-destination"]).arg(&folder).arg(PACKAGE);
-        install::run(&mut pack, "apt-get install -y npm")?;
+        install::run(&mut pack, &tool::install_line())?;
         let packed = folder.join(PACKAGE.replace('@', "-") + ".tgz");
         let mut unpack = Command::new("tar");
         unpack.arg("-xzf").arg(&packed).arg("-C").arg(&folder).arg(FILE);

@@ -5,10 +5,15 @@ use super::install::{self, Artifact};
 use super::process::{self, Running};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::OnceLock;
 
 const ARTIFACTS: &[Artifact] =
     &[("org.apache.kafka", "kafka_2.13", "4.3.1", ""), ("org.slf4j", "slf4j-simple", "1.7.36", "")];
 const CLUSTER_ID: &str = "RnJlc2hldFRlc3RDbHVzdA";
+
+/// ApiVersions, version 0, correlation id 7: the answer repeats the id and has no error.
+const ARE_YOU_THERE: &[u8] = &[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0, 0];
+const I_AM: &[u8] = &[0, 0, 0, 7, 0, 0];
 
 /// A broker without data.
 pub struct Kafka {
@@ -19,23 +24,38 @@ pub struct Kafka {
 impl Kafka {
     /// Starts a broker; topics are made when first written.
     pub fn start() -> Result<Self> {
-        let lib = install::jars("kafka", ARTIFACTS)?;
+        process::start_on_free_ports(Self::start_once)
+    }
+
+    /// The broker that all tests of a process share: it starts with the first of them and ends with the process.
+    pub fn shared() -> Result<&'static Self> {
+        static SHARED: OnceLock<Result<Kafka>> = OnceLock::new();
+        SHARED.get_or_init(Self::start).as_ref().map_err(Clone::clone)
+    }
+
+    /// Gets what it is made of.
+    pub(super) fn install() -> Result<std::path::PathBuf> {
+        install::jars("kafka", ARTIFACTS)
+    }
+
+    fn start_once() -> Result<Self> {
+        let lib = Self::install()?;
         let folder = process::folder("kafka")?;
         let (port, controller) = (process::free_port()?, process::free_port()?);
         let config = folder.path().join("server.properties");
         std::fs::write(&config, properties(folder.path(), port, controller)).map_err(|e| e.to_string())?;
-        let mut format = process::java(128, &lib, folder.path());
+        let mut format = process::java(128, &lib, folder.path())?;
         format.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(&config);
         let output = format.stdin(Stdio::null()).output();
-        let output = output.map_err(|e| {
-            format!("java does not start ({e}); install it: apt-get install -y openjdk-17-jre-headless")
-        })?;
+        let output = output.map_err(|e| format!("java does not start: {e}"))?;
         if !output.status.success() {
             return Err(format!("kafka's storage was not formatted: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        let mut command = process::java(256, &lib, folder.path());
+        let mut command = process::java(256, &lib, folder.path())?;
         command.arg("kafka.Kafka").arg(&config);
-        let running = Running::start("kafka", folder, &mut command, |_| process::answers(port))?;
+        let running = Running::start("kafka", folder, &command, |_| {
+            process::answers(port, ARE_YOU_THERE, |answer| answer.get(4..10) == Some(I_AM))
+        })?;
         Ok(Self { running, port })
     }
 

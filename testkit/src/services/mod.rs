@@ -1,7 +1,9 @@
 //! Real components for tests: found or installed, started on free loopback ports, ended by pid.
 //!
-//! Jars come by `mvn`, Python packages by `pip`, public data by `npm`, all into a cache folder (`FRESHET_CACHE`, else the
-//! user's cache). What can't be had fails with the line that installs it; a test never passes without its component.
+//! Programs of the system (Java, Maven, Python, npm) come by its own installer, when [`install_missing`] is asked to; jars come
+//! by `mvn`, Python packages by `pip`, Go programs by `go`, public data by `npm`, all into a cache folder (`FRESHET_CACHE`,
+//! else the user's cache). What can't be had fails with the line that installs it; a test never passes without its component.
+//! A component ends with the process that started it, whatever becomes of that one: a guard stands between them.
 
 mod dataset;
 mod hdfs;
@@ -11,13 +13,30 @@ mod process;
 mod readers;
 mod rest;
 mod s3;
+mod tool;
 
 pub use dataset::flights;
 pub use hdfs::Hdfs;
 pub use kafka::Kafka;
+pub use process::GUARD_NAME;
 pub use readers::Readers;
 pub use rest::IcebergRest;
 pub use s3::S3;
+pub use tool::install_missing;
 
 /// Result with a text that a person can act on.
 pub type Result<T> = std::result::Result<T, String>;
+
+/// What the tests need, and how to get it before they start.
+pub static PARTS: &[(&str, fn() -> Result<()>)] = &[
+    ("Kafka", || Kafka::install().map(drop)),
+    ("HDFS", || Hdfs::install().map(drop)),
+    ("S3 (moto)", || S3::install_moto().map(drop)),
+    ("the Iceberg REST catalog", || IcebergRest::install().map(drop)),
+    ("DuckDB and PyIceberg", || Readers::get().map(drop)),
+    ("PySpark", || Readers::install_spark().map(drop)),
+    ("the flights", || flights().map(drop)),
+];
+
+/// What the nightly tests need beside [`PARTS`].
+pub static NIGHTLY_PARTS: &[(&str, fn() -> Result<()>)] = &[("S3 (MinIO)", || S3::install_minio().map(drop))];

@@ -2,6 +2,8 @@
 
 use super::Result;
 use super::install::{self, Artifact};
+use super::process;
+use super::tool;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +28,11 @@ impl Readers {
     /// Finds or installs DuckDB and PyIceberg.
     pub fn get() -> Result<Self> {
         Ok(Self { python: install::python("readers", PACKAGES)? })
+    }
+
+    /// Gets PySpark, and the jars that it reads a lake with.
+    pub(super) fn install_spark() -> Result<(PathBuf, PathBuf)> {
+        Ok((install::python("spark", &["pyspark==4.1.4", "pyarrow"])?, install::jars("spark-jars", SPARK_JARS)?))
     }
 
     /// The Python that has them.
@@ -70,15 +77,15 @@ show(load_catalog('freshet', **{{{properties}}}).load_table({table:?}).scan().to
     /// Rows of each of `tables` (namespace and name) as Spark reads them, through the lake's own SQLite catalog in
     /// `warehouse`. One Spark for all of them: its start takes longer than the rest.
     pub fn spark(&self, warehouse: &Path, catalog: &str, tables: &[&str]) -> Result<Vec<Vec<String>>> {
-        let python = install::python("spark", &["pyspark==4.1.4", "pyarrow"])?;
-        let jars = install::jars("spark-jars", SPARK_JARS)?;
+        let (python, jars) = Self::install_spark()?;
+        let scratch = process::folder("spark")?;
         let script = format!(
             "{METADATA}
 import glob
 from pyspark.sql import SparkSession
 b = SparkSession.builder.master('local[2]').config('spark.jars', ','.join(glob.glob({jars:?} + '/*.jar')))
 for key, value in {{
-    'spark.driver.memory': '700m', 'spark.ui.enabled': 'false', 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1',
+    'spark.local.dir': {scratch:?}, 'spark.driver.memory': '700m', 'spark.ui.enabled': 'false', 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.extraJavaOptions': '-XX:+UseSerialGC -XX:TieredStopAtLevel=1', 'spark.sql.session.timeZone': 'UTC',
     'spark.sql.catalog.{catalog}': 'org.apache.iceberg.spark.SparkCatalog',
     'spark.sql.catalog.{catalog}.type': 'jdbc',
@@ -92,6 +99,7 @@ for table in {tables:?}:
     print('{MARK}')
     show(spark.sql('SELECT * FROM {catalog}.' + table).toArrow())",
             jars = jars.display().to_string(),
+            scratch = scratch.path().display().to_string(),
             warehouse = warehouse.display(),
         );
         let lines = lines_of(&python, &script)?;
@@ -126,8 +134,10 @@ def show(table):
 ";
 
 fn lines_of(python: &Path, script: &str) -> Result<Vec<String>> {
-    let output = Command::new(python).args(["-c", script]).env("SPARK_LOCAL_IP", "127.0.0.1").output();
-    let output = output.map_err(|e| format!("{}: {e}", python.display()))?;
+    let mut command = Command::new(python);
+    command.args(["-c", script]).env("SPARK_LOCAL_IP", "127.0.0.1");
+    tool::with_java(&mut command)?;
+    let output = command.output().map_err(|e| format!("{}: {e}", python.display()))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }

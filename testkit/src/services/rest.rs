@@ -25,14 +25,24 @@ pub struct IcebergRest {
 impl IcebergRest {
     /// Starts it.
     pub fn start() -> Result<Self> {
-        let lib = install::jars("iceberg-rest", ARTIFACTS)?;
+        process::start_on_free_ports(Self::start_once)
+    }
+
+    /// Gets what it is made of.
+    pub(super) fn install() -> Result<std::path::PathBuf> {
+        install::jars("iceberg-rest", ARTIFACTS)
+    }
+
+    fn start_once() -> Result<Self> {
+        let lib = Self::install()?;
         let folder = process::folder("iceberg-rest")?;
         let port = process::free_port()?;
         let program = folder.path().join("IcebergRest.java");
         std::fs::write(&program, PROGRAM).map_err(|e| e.to_string())?;
-        let mut command = process::java(256, &lib, folder.path());
+        let mut command = process::java(256, &lib, folder.path())?;
         command.arg(&program).arg(folder.path()).arg(port.to_string());
-        let running = Running::start("iceberg-rest", folder, &mut command, |_| process::answers(port))?;
+        let is_ready = |_: &std::path::Path| process::answers_http(port, "/v1/config");
+        let running = Running::start("iceberg-rest", folder, &command, is_ready)?;
         Ok(Self { running, port })
     }
 

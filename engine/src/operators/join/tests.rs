@@ -43,7 +43,7 @@ fn kinds() -> impl Strategy<Value = JoinKind> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 3 / 2))]
     #[test]
     fn equals_the_reference(
         plan in plan(2, true), kind in kinds(), residual in any::<bool>(), keyed in any::<bool>(), nulls in any::<bool>()

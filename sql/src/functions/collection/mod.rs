@@ -5,11 +5,15 @@ pub mod build;
 pub mod element;
 pub mod map;
 
+use super::Function;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::DataType;
 use freshet_types::{Error, Result, SqlField, SqlType};
 use std::sync::Arc;
+
+/// The functions of this family, file by file.
+pub static FUNCTIONS: &[&[Function]] = &[build::FUNCTIONS, element::FUNCTIONS, array::FUNCTIONS, map::FUNCTIONS];
 
 /// A list of the values at `places`, cut at `lengths`; a list without a length is NULL.
 pub(crate) fn build_lists(

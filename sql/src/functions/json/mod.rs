@@ -19,6 +19,9 @@ pub mod query;
 
 use super::function::Function;
 
+/// The functions of this family, file by file.
+pub static FUNCTIONS: &[&[Function]] = &[query::FUNCTIONS, check::FUNCTIONS, build::FUNCTIONS];
+
 /// Metadata key of fields that hold JSON which goes into other JSON as it is.
 pub(crate) const JSON_KEY: &str = "freshet.json";
 

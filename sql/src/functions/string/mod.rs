@@ -15,6 +15,25 @@ pub mod substring;
 pub mod trim;
 pub mod url;
 
+use super::Function;
+
+/// The functions of this family, file by file.
+pub static FUNCTIONS: &[&[Function]] = &[
+    case::FUNCTIONS,
+    concat::FUNCTIONS,
+    trim::FUNCTIONS,
+    substring::FUNCTIONS,
+    search::FUNCTIONS,
+    pad::FUNCTIONS,
+    split::FUNCTIONS,
+    replace::FUNCTIONS,
+    regexp::FUNCTIONS,
+    characters::FUNCTIONS,
+    encode::FUNCTIONS,
+    url::FUNCTIONS,
+    format::FUNCTIONS,
+];
+
 /// Byte offset of character `index` (0-based); the length when the text is shorter.
 pub(crate) fn offset(text: &str, index: usize) -> usize {
     if text.is_ascii() {

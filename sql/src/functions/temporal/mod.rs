@@ -11,10 +11,22 @@ mod pattern;
 pub(crate) mod shift;
 mod unit;
 
+use super::Function;
 use crate::functions::call::Call;
 use crate::functions::cast::{LocalTimes, parse_timestamp};
 use chrono::NaiveDateTime;
 use freshet_types::Result;
+
+/// The functions of this family, file by file.
+pub static FUNCTIONS: &[&[Function]] = &[
+    now::FUNCTIONS,
+    extract::FUNCTIONS,
+    floor::FUNCTIONS,
+    format::FUNCTIONS,
+    parse::FUNCTIONS,
+    epoch::FUNCTIONS,
+    difference::FUNCTIONS,
+];
 
 /// Argument `i` as wall time in the zone of the session; text is read as a timestamp, and NULL when it is none.
 pub(crate) fn local_times<'a>(

@@ -1,6 +1,6 @@
-//! Checks storage at a URL, and the file sink on it, against what they promise: `check_storage URL [option=value ...]`.
+//! Storage on S3 and HDFS, and the file sink on it, against what they promise.
 //!
-//! The folder at the URL is written to and must be empty. Used by hand and by the service rig for S3 and HDFS.
+//! S3 is moto here, and MinIO with `FRESHET_S3=minio` (`cargo xtask nightly minio`).
 
 use arrow::array::{Int64Array, RecordBatch};
 use freshet_connector_api::conformance::{SinkCase, check_sink};
@@ -10,35 +10,71 @@ use freshet_connector_api::{
 };
 use freshet_connectors::filesystem::Filesystem;
 use freshet_connectors::storage::Storage;
+use freshet_testkit::services::{Hdfs, S3};
 use freshet_types::{ChangeBatch, CheckpointId, Options, SqlField, SqlType, SystemClock};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Stderr;
-impl Console for Stderr {
-    fn write(&self, lines: &str) {
-        let _ = std::io::stderr().write_all(lines.as_bytes());
+struct Silent;
+impl Console for Silent {
+    fn write(&self, _: &str) {}
+}
+
+#[test]
+fn s3_keeps_its_promises() {
+    let s3 = S3::start().expect("S3");
+    check(&format!("{}/checks", s3.url()), &s3_options(&s3));
+}
+
+#[test]
+fn hdfs_keeps_its_promises() {
+    let hdfs = Hdfs::start().expect("HDFS");
+    check(&format!("{}/checks", hdfs.url()), &Options::default());
+}
+
+/// Of writers that make the same file at the same time, one makes it, and the others are told so.
+#[test]
+fn s3_lets_one_of_many_writers_win() {
+    let s3 = S3::start().expect("S3");
+    let (url, options) = (format!("{}/race", s3.url()), s3_options(&s3));
+    for file in 0..20 {
+        let path = format!("{file}");
+        let won: Vec<usize> = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..8)
+                .map(|writer| {
+                    let (url, options, path) = (&url, &options, &path);
+                    scope.spawn(move || {
+                        let storage = Storage::open(url, options).expect("the URL can be opened");
+                        storage.put_if_absent(path, format!("writer {writer}")).expect("an answer").then_some(writer)
+                    })
+                })
+                .collect();
+            writers.into_iter().filter_map(|w| w.join().expect("a writer")).collect()
+        });
+        let storage = Storage::open(&url, &options).expect("the URL can be opened");
+        let kept = storage.read_all(&path).expect("the file is there");
+        assert!(won.len() == 1 && *kept == *format!("writer {}", won[0]).as_bytes(), "file {file}: {won:?} won");
     }
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().expect("usage: check_storage URL [option=value ...]");
-    let options: Options = arguments.filter_map(|a| Some(a.split_once('=')).map(|p| p.map(own))?).collect();
-    let storage = Storage::open(&url, &options).expect("the URL can be opened");
-    assert!(storage.list("").expect("a listing").is_empty(), "the folder must be empty");
+fn s3_options(s3: &S3) -> Options {
+    let endpoint = s3.endpoint();
+    let options = [
+        ("s3.endpoint", endpoint.as_str()),
+        ("s3.access-key-id", S3::ACCESS_KEY),
+        ("s3.secret-access-key", S3::SECRET_KEY),
+        ("s3.region", "us-east-1"),
+        ("s3.path-style-access", "true"),
+    ];
+    options.into_iter().collect()
+}
+
+fn check(url: &str, options: &Options) {
+    let storage = Storage::open(url, options).expect("the URL can be opened");
     files(&storage);
-    staged(&storage, &url, &options);
-    sink(&url, &options);
-    for entry in storage.list("").expect("a listing") {
-        storage.delete(&entry.path).expect("a file is deleted");
-    }
-    let _ = std::io::stdout().write_all(b"storage keeps its promises\n");
-}
-
-fn own((name, value): (&str, &str)) -> (String, String) {
-    (name.to_string(), value.to_string())
+    staged(&storage, url, options);
+    sink(url, options);
 }
 
 fn files(storage: &Storage) {
@@ -99,11 +135,11 @@ fn staged(storage: &Storage, url: &str, options: &Options) {
 }
 
 fn sink(url: &str, options: &Options) {
-    let state = std::env::temp_dir().join(format!("freshet-check-storage-{}", std::process::id()));
+    let state = tempfile::tempdir().expect("a folder");
     let env = ConnectorEnv {
-        state_dir: state.clone(),
+        state_dir: state.path().into(),
         clock: Arc::new(SystemClock),
-        console: Arc::new(Stderr),
+        console: Arc::new(Silent),
         time_zone: "UTC".into(),
     };
     let mut options = options.clone();
@@ -156,5 +192,4 @@ fn sink(url: &str, options: &Options) {
     let storage = Storage::open(url, &table.options).expect("the URL can be opened");
     let left = storage.list("").expect("a listing");
     assert!(left.iter().all(|e| !e.path.contains("dies") && !e.path.contains(".staged")), "nothing stays: {left:?}");
-    let _ = std::fs::remove_dir_all(state);
 }
