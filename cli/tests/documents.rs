@@ -61,7 +61,7 @@ fn shape(line: &str) -> String {
 
 /// Whether `shown` stands in `said`; `...` stands for any lines.
 fn stands_in(shown: &[&str], said: &str) -> bool {
-    let said: Vec<&str> = said.lines().map(str::trim_end).collect();
+    let said: Vec<&str> = said.trim_end().lines().map(str::trim_end).collect();
     let mut at = 0;
     for (i, part) in shown.split(|line| *line == "...").enumerate().filter(|(_, part)| !part.is_empty()) {
         let found = (at..=said.len().saturating_sub(part.len())).find(|from| said[*from..].starts_with(part));
