@@ -1,7 +1,7 @@
 //! `cargo xtask services up NAME ...`: real components on loopback for a session at the keyboard; `down` ends them;
 //! `install` gets what the tests need.
 
-use freshet_testkit::services::{self, GUARD_NAME, Hdfs, IcebergRest, Kafka, NIGHTLY_PARTS, PARTS, Readers, S3};
+use freshet_testkit::services::{self, GUARD_NAME, Hdfs, IcebergRest, Kafka, NIGHTLY_PARTS, PARTS, Part, Readers, S3};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 /// Gets parts that are not there yet, and the programs of the system that they stand on.
-pub(crate) fn install(parts: &[(&str, fn() -> services::Result<()>)]) -> Result<(), String> {
+pub(crate) fn install(parts: &[Part]) -> Result<(), String> {
     services::install_missing()?;
     parts.iter().try_for_each(|(name, get)| {
         let begun = Instant::now();

@@ -27,8 +27,11 @@ pub use tool::install_missing;
 /// Result with a text that a person can act on.
 pub type Result<T> = std::result::Result<T, String>;
 
-/// What the tests need, and how to get it before they start.
-pub static PARTS: &[(&str, fn() -> Result<()>)] = &[
+/// Something that tests need: what people call it, and how to get it.
+pub type Part = (&'static str, fn() -> Result<()>);
+
+/// What the tests need, to be had before they start.
+pub static PARTS: &[Part] = &[
     ("Kafka", || Kafka::install().map(drop)),
     ("HDFS", || Hdfs::install().map(drop)),
     ("S3 (moto)", || S3::install_moto().map(drop)),
@@ -39,4 +42,4 @@ pub static PARTS: &[(&str, fn() -> Result<()>)] = &[
 ];
 
 /// What the nightly tests need beside [`PARTS`].
-pub static NIGHTLY_PARTS: &[(&str, fn() -> Result<()>)] = &[("S3 (MinIO)", || S3::install_minio().map(drop))];
+pub static NIGHTLY_PARTS: &[Part] = &[("S3 (MinIO)", || S3::install_minio().map(drop))];
