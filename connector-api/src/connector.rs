@@ -117,46 +117,9 @@ impl ConnectorRegistry {
 /// # Errors
 /// `option.unknown`, `option.missing`, `option.invalid`, `format.unknown`.
 pub fn check_options(connector: &dyn Connector, table: &TableSpec) -> Result<()> {
-    use freshet_types::OptionKind::{Duration, Int, OneOf, Text};
-    let mut specs: Vec<OptionSpec> = vec![OptionSpec::required("connector", Text, "name of the connector")];
-    specs.extend_from_slice(connector.options());
-    specs.extend([
-        OptionSpec::optional(
-            "scan.watermark.idle-timeout",
-            Duration,
-            "after which a silent split no longer holds the watermark back",
-        ),
-        OptionSpec::optional(
-            "scan.watermark.emit.strategy",
-            OneOf(&["on-periodic", "on-event"]),
-            "accepted; watermarks advance with each epoch",
-        ),
-        OptionSpec::optional("scan.parallelism", Int, "accepted; --workers decides"),
-        OptionSpec::optional("sink.parallelism", Int, "accepted; --workers decides"),
-        OptionSpec::with_default(
-            "errors",
-            OneOf(&["dead-letter", "fail"]),
-            "dead-letter",
-            "what becomes of records that cannot be decoded",
-        ),
-    ]);
-    let mut names: Vec<String> = Vec::new();
-    for prefix in connector.format_prefixes() {
-        let name = format!("{prefix}format");
-        if let Some(format) = table.options.get(&name) {
-            let format = freshet_formats::find(format).map_err(|e| e.at("option", &name).at("table", &table.name))?;
-            for option in format.options() {
-                names.push(format!("{prefix}{}.{}", format.name(), option.name));
-                specs.push(OptionSpec { name: "", ..*option });
-            }
-        }
-        names.push(name);
-        specs.push(OptionSpec::optional("", Text, "name of the format"));
-    }
-    // Specs whose names are made here are checked apart, because their names do not live as long as the build.
-    let made = specs.split_off(specs.len() - names.len());
+    let Known { specs, formats } = Known::of(connector, table)?;
     let mut rest = table.options.clone();
-    for (name, spec) in names.iter().zip(&made) {
+    for (name, spec) in &formats {
         if let Some(text) = rest.remove(name) {
             spec.kind.check(name, &text).map_err(|e| e.at("table", &table.name))?;
         }
@@ -164,10 +127,83 @@ pub fn check_options(connector: &dyn Connector, table: &TableSpec) -> Result<()>
     let known = |e: Error| match e.code() {
         "option.unknown" => {
             let typed = rest.iter().map(|(k, _)| k).find(|k| !specs.iter().any(|s| s.matches(k))).unwrap_or_default();
-            let all = specs.iter().map(|s| s.name).chain(names.iter().map(String::as_str));
+            let all = specs.iter().map(|s| s.name).chain(formats.iter().map(|(name, _)| name.as_str()));
             Error::invalid("option.unknown", e.text()).hint(suggest::hint(typed, "options", all))
         }
         _ => e,
     };
     rest.check(&specs).map_err(|e| known(e).at("table", &table.name))
+}
+
+/// A line for each option of the table that may be given but changes nothing.
+///
+/// # Errors
+/// `format.unknown`.
+pub fn option_notices(connector: &dyn Connector, table: &TableSpec) -> Result<Vec<String>> {
+    let Known { specs, formats } = Known::of(connector, table)?;
+    let formats = formats.iter().map(|(name, spec)| (name.as_str(), spec));
+    let all: Vec<(&str, &OptionSpec)> = specs.iter().map(|spec| (spec.name, spec)).chain(formats).collect();
+    let notice = |name: &str| {
+        let (_, spec) = all.iter().find(|(known, spec)| *known == name && spec.without_effect)?;
+        Some(format!("option '{name}' has no effect: {}", spec.doc))
+    };
+    Ok(table.options.iter().filter_map(|(name, _)| notice(name)).collect())
+}
+
+/// The options that a table may have.
+struct Known {
+    specs: Vec<OptionSpec>,
+    /// Those of its formats, whose names are made here.
+    formats: Vec<(String, OptionSpec)>,
+}
+
+impl Known {
+    fn of(connector: &dyn Connector, table: &TableSpec) -> Result<Self> {
+        use freshet_types::OptionKind::{Duration, Int, OneOf, Text};
+        let mut specs: Vec<OptionSpec> = vec![OptionSpec::required("connector", Text, "name of the connector")];
+        specs.extend_from_slice(connector.options());
+        specs.extend([
+            OptionSpec::optional(
+                "scan.watermark.idle-timeout",
+                Duration,
+                "after which a silent split no longer holds the watermark back",
+            ),
+            OptionSpec::accepted(
+                "scan.watermark.emit.strategy",
+                OneOf(&["on-periodic", "on-event"]),
+                "watermarks advance with each epoch",
+            ),
+            OptionSpec::accepted("scan.watermark.alignment.group", Text, "sources are not held back for each other"),
+            OptionSpec::accepted(
+                "scan.watermark.alignment.max-drift",
+                Duration,
+                "sources are not held back for each other",
+            ),
+            OptionSpec::accepted(
+                "scan.watermark.alignment.update-interval",
+                Duration,
+                "sources are not held back for each other",
+            ),
+            OptionSpec::accepted("scan.parallelism", Int, "--workers decides"),
+            OptionSpec::accepted("sink.parallelism", Int, "--workers decides"),
+            OptionSpec::with_default(
+                "errors",
+                OneOf(&["dead-letter", "fail"]),
+                "dead-letter",
+                "what becomes of records that cannot be decoded",
+            ),
+        ]);
+        let mut formats = Vec::new();
+        for prefix in connector.format_prefixes() {
+            let name = format!("{prefix}format");
+            if let Some(format) = table.options.get(&name) {
+                let format =
+                    freshet_formats::find(format).map_err(|e| e.at("option", &name).at("table", &table.name))?;
+                let named = |option: &OptionSpec| (format!("{prefix}{}.{}", format.name(), option.name), *option);
+                formats.extend(format.options().iter().map(named));
+            }
+            formats.push((name, OptionSpec::optional("", Text, "name of the format")));
+        }
+        Ok(Self { specs, formats })
+    }
 }

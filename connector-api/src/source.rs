@@ -77,6 +77,9 @@ pub struct SourceBatch {
     pub next: Offset,
     /// Records among them that could not be understood.
     pub dead: Vec<DeadLetter>,
+    /// Records among them that gave no row because the table asks for that (`ignore-parse-errors`) or because they have
+    /// no value (tombstones).
+    pub ignored: u64,
     /// Whether the split has ended: nothing more will come from it.
     pub split_finished: bool,
     /// Bytes that were read for this batch, as they came from outside.
@@ -116,6 +119,10 @@ pub trait Source: Send + Sync {
     fn is_append_only(&self) -> bool {
         true
     }
+
+    /// A checkpoint knows these splits: what [`Source::discover`] finds beside them has come into being since. Called at
+    /// most once, before it, when a job goes on.
+    fn resume(&self, _splits: &[SplitId]) {}
 
     /// The splits that exist now, in the order in which one reader should take them. Called once at the start and, when
     /// there is a [`Source::discovery_interval`], again and again; a split that is already known is left alone.

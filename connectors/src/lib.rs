@@ -20,6 +20,7 @@ mod draw;
 mod pace;
 mod records;
 mod rows;
+mod spelling;
 #[cfg(test)]
 mod testing;
 

@@ -32,6 +32,49 @@ pub(crate) struct Quoting {
     pub(crate) escape: Option<u8>,
 }
 
+impl Quoting {
+    /// Whether a quoted field of `record` does not end, or text stands behind its end, or a quote in the midst of a field.
+    fn is_broken(self, record: &[u8]) -> bool {
+        let mut at = 0;
+        loop {
+            if record.get(at) == Some(&self.quote) {
+                at += 1;
+                loop {
+                    let Some(byte) = record.get(at) else { return true };
+                    let next = record.get(at + 1);
+                    if *byte == self.quote {
+                        if next != Some(&self.quote) {
+                            break;
+                        }
+                        at += 2;
+                    } else if Some(*byte) == self.escape {
+                        at += 2;
+                    } else {
+                        at += 1;
+                    }
+                }
+                match record.get(at + 1) {
+                    None => return false,
+                    Some(byte) if *byte == self.separator => at += 2,
+                    Some(_) => return true,
+                }
+                continue;
+            }
+            loop {
+                match record.get(at) {
+                    None => return false,
+                    Some(byte) if Some(*byte) == self.escape => at += 2,
+                    // Taken for text elsewhere; here it tells that an earlier quote was the odd one.
+                    Some(byte) if *byte == self.quote => return true,
+                    Some(byte) if *byte == self.separator => break,
+                    Some(_) => at += 1,
+                }
+            }
+            at += 1;
+        }
+    }
+}
+
 impl Framing {
     /// The framing of a format's records; none for a format that owns whole files. Which byte separates fields decides
     /// where a quote opens, hence the look at the two options that formats with quotes share.
@@ -89,6 +132,8 @@ pub(crate) struct RecordCutter {
     ended: bool,
     /// Position in the stream of the next record.
     position: u64,
+    /// Where the last record began and ended in the buffer.
+    last: (usize, usize),
     /// Beginning and length of an overlong record whose end is looked for.
     overlong: Option<(Vec<u8>, u64)>,
     record_bytes_max: usize,
@@ -108,6 +153,7 @@ impl RecordCutter {
             closed_at: None,
             ended: false,
             position,
+            last: (0, 0),
             overlong: None,
             record_bytes_max: RECORD_BYTES_MAX,
             read_bytes: READ_BYTES,
@@ -183,6 +229,14 @@ impl RecordCutter {
                 return Some(Piece::Record(self.trim(from, to)));
             }
             if self.end - self.start > self.record_bytes_max {
+                // A quote that nobody closes must not take all that follows along: the record ends with its line.
+                if self.in_quotes
+                    && let Some(line) = memchr::memchr(self.framing.delimiter, &self.buffer[self.start..self.end])
+                {
+                    let (from, to) = (self.start, self.start + line);
+                    self.advance(to + 1, to + 1);
+                    return Some(Piece::Record(self.trim(from, to)));
+                }
                 let kept = &self.buffer[self.start..self.end.min(self.start + KEPT_BYTES_MAX)];
                 self.overlong = Some((kept.to_vec(), (self.end - self.start) as u64));
                 self.start = self.end;
@@ -203,10 +257,31 @@ impl RecordCutter {
 
     fn advance(&mut self, start: usize, scanned: usize) {
         self.position += (start - self.start) as u64;
+        self.last = (self.start, start);
         self.start = start;
         self.scanned = scanned;
         self.in_quotes = false;
         self.closed_at = None;
+    }
+
+    /// Says that the last record could not be decoded, and gives what of it is lost. When its quotes are broken and it
+    /// runs over several lines, that is its first line only: what follows is read anew, so that a stray quote does not
+    /// take its neighbours along.
+    pub(crate) fn refuse(&mut self) -> &[u8] {
+        let (from, end) = self.last;
+        let record =
+            self.trim(from, if self.buffer[from..end].ends_with(&[self.framing.delimiter]) { end - 1 } else { end });
+        let line = memchr::memchr(self.framing.delimiter, record).map(|line| from + line);
+        match (self.framing.quoting, line) {
+            (Some(quoting), Some(line)) if quoting.is_broken(record) => {
+                self.position -= (end - line - 1) as u64;
+                self.start = line + 1;
+                self.scanned = line + 1;
+                self.last = (from, line + 1);
+                self.trim(from, line)
+            }
+            _ => self.trim(from, from + record.len()),
+        }
     }
 
     /// A record without the `\r` of a `\r\n`.
@@ -364,6 +439,42 @@ mod tests {
         assert_eq!((found[1].0, found[2].clone()), (14, (19, "next".to_string())));
         let quoted = cut(b"\"0123456789\nnext\n", Some(b'"'), 4, 5);
         assert_eq!(quoted.last().unwrap().1, "next");
+    }
+
+    #[test]
+    fn a_stray_quote_costs_its_line_and_no_more() {
+        let quoting = Some(Quoting { quote: b'"', separator: b',', escape: None });
+        for (text, lost, kept) in [
+            ("1,\"a\n2,b\n3,c\n", "1,\"a", "2,b 3,c"),
+            ("1,\"a\r\n2,\"b\"\r\n3,c", "1,\"a", "2,\"b\" 3,c"),
+            ("1,\"a\n2,\",b\"\n3,c\n", "1,\"a", "2,\",b\" 3,c"),
+            // Well quoted, and bad for another reason: lost as a whole.
+            ("1,\"a\nb\",x\n3,c\n", "1,\"a\nb\",x", "3,c"),
+        ] {
+            let mut source = Drip(text.as_bytes(), 2);
+            let mut cutter = RecordCutter::new(Framing { delimiter: b'\n', quoting }, 0);
+            let (mut dead, mut good) = (Vec::new(), Vec::new());
+            while !cutter.is_finished() {
+                let record = match cutter.next() {
+                    None => {
+                        cutter.fill(&mut source).unwrap();
+                        continue;
+                    }
+                    Some(Piece::Record(record)) => String::from_utf8(record.to_vec()).unwrap(),
+                    Some(piece) => panic!("{piece:?}"),
+                };
+                if dead.is_empty() {
+                    dead = cutter.refuse().to_vec();
+                } else {
+                    good.push(record);
+                }
+            }
+            assert_eq!((String::from_utf8(dead).unwrap().as_str(), good.join(" ").as_str()), (lost, kept), "{text:?}");
+            assert_eq!(cutter.position(), text.len() as u64);
+        }
+        // A quote that is never closed gives up at the longest record.
+        let found = cut(b"a,\"b\nccccccc\nddd\n", Some(b'"'), 4, 9);
+        assert_eq!(found.iter().map(|(_, t)| t.as_str()).collect::<Vec<_>>(), ["a,\"b", "ccccccc", "ddd"]);
     }
 
     proptest! {

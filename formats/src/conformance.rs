@@ -10,17 +10,21 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 /// Numbers that look random and are the same each time (xorshift64*).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
+    pub(crate) fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
         values[(self.roll() % values.len() as u64) as usize].clone()
     }
 
@@ -43,6 +47,7 @@ const TEXTS: &[&str] = &[
     "#no comment",
     "a text that is longer than one word of eight bytes, and longer than four of them",
     "=1+1",
+    "\u{FEFF}marked",
 ];
 
 /// Values of `field` that lie between those of the calendar and those of its bits.

@@ -1,9 +1,9 @@
 //! What readers of whole files share: one handle read from many places, and panics of a decoder turned into errors.
 
 use crate::RandomRead;
+use freshet_types::caught::caught;
 use freshet_types::{Error, Result};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file that several readers share; each read says where it begins.
@@ -73,12 +73,7 @@ pub(crate) fn unreadable(e: io::Error) -> Error {
 /// # Errors
 /// What `work` returns, or `code` when it panicked.
 pub(crate) fn guard<T>(code: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("unknown reason");
+    caught(work).unwrap_or_else(|text| {
         Err(Error::data(code, format!("the file is broken: {text}")).hint("write the file anew"))
     })
 }

@@ -21,8 +21,11 @@ mod column;
 #[cfg(test)]
 mod conformance;
 mod file;
+#[cfg(test)]
+mod mutation;
 mod parse;
 mod print;
+mod refused;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -66,7 +69,13 @@ pub trait Format: Send + Sync {
     /// How records lie in a file.
     fn framing(&self, options: &Options) -> Framing;
 
-    /// A decoder for single records into `schema` (names decide which field goes where; only these columns are decoded).
+    /// Whether a file may get more records once it is written.
+    fn files_grow(&self) -> bool {
+        true
+    }
+
+    /// A decoder for single records into `schema`: names decide which field goes where. The other columns of `full_schema`
+    /// are checked and not kept, so that a record is good or bad whatever is read of it.
     fn decoder(&self, schema: &SchemaRef, full_schema: &SchemaRef, options: &Options)
     -> Result<Box<dyn RecordDecoder>>;
 
@@ -99,6 +108,11 @@ pub trait RecordDecoder: Send {
     /// Decodes one record and appends its row (some formats: rows). A record that fails leaves no trace in the columns.
     fn push(&mut self, record: &[u8]) -> std::result::Result<(), RecordError>;
 
+    /// Takes a record without a value, such as a tombstone of Kafka: no row, unless the format knows one for it.
+    fn push_null(&mut self) -> std::result::Result<(), RecordError> {
+        Ok(())
+    }
+
     /// Rows that wait.
     fn row_count(&self) -> usize;
 
@@ -113,6 +127,11 @@ pub trait RecordDecoder: Send {
 
 /// Turns rows into single records.
 pub trait RecordEncoder: Send {
+    /// Whether the record of row `row` has no value at all, where the outside system knows such records.
+    fn is_null(&self, _rows: &RecordBatch, _row: usize) -> bool {
+        false
+    }
+
     /// Appends the record of row `row` of `rows`, without a line break behind it.
     fn append(&mut self, rows: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<()>;
 
@@ -122,10 +141,26 @@ pub trait RecordEncoder: Send {
     }
 }
 
+/// A row of a file that does not fit the asked columns: a number that is too large, a NULL where none may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// Its values, as JSON text.
+    pub raw: Vec<u8>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// Reads a whole file in order; position = number of rows before.
 pub trait FileReader: Send {
-    /// The next rows, at most about `rows`; none at the end of the file.
+    /// The next rows, at most `rows`; none at the end of the file. They end before a row that is refused, and are empty
+    /// when that comes first.
+    ///
+    /// # Errors
+    /// Why the rest of the file cannot be read, or why a row is refused that [`FileReader::take_refused`] did not take.
     fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>>;
+
+    /// The row behind those that were given, when it is refused; it is passed.
+    fn take_refused(&mut self) -> Option<RefusedRow>;
 
     /// Goes on behind the first `rows` rows, without decoding more of them than the format forces it to.
     fn skip(&mut self, rows: u64) -> Result<()>;

@@ -172,6 +172,7 @@ impl SourceReader for LakeReader {
             changes,
             next: split.place.to_offset(),
             dead: Vec::new(),
+            ignored: 0,
             split_finished: finished,
         };
         if finished {

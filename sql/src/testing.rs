@@ -126,6 +126,7 @@ impl SourceReader for RowsReader {
                 changes,
                 next: Offset("1".into()),
                 dead: Vec::new(),
+                ignored: 0,
                 split_finished: true,
                 bytes: 0,
             }),

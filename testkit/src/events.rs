@@ -138,6 +138,7 @@ impl SourceReader for EventsReader {
             changes: ChangeBatch::new(rows, weights),
             next: Offset(end.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished,
             bytes: 0,
         };

@@ -10,7 +10,7 @@ use freshet_connector_api::{
     Sink, Source, SplitId, TableSpec, WriterContext,
 };
 use freshet_connectors::kafka::Kafka as KafkaConnector;
-use freshet_testkit::services::Kafka;
+use freshet_testkit::services::{KAFKA_PASSWORD, KAFKA_USER, Kafka};
 use freshet_types::text::{ColumnText, TextStyle};
 use freshet_types::{ChangeBatch, CheckpointId, ErrorKind, SqlField, SqlType, SystemClock};
 use futures::executor::block_on;
@@ -386,6 +386,60 @@ fn trouble_is_told_by_kind() {
         .find_map(|_| reader.poll(PollLimit { rows: 10, wait: Duration::from_millis(50) }).err())
         .expect("the offset is out of range");
     assert_eq!(error.code(), "kafka.offset_gone", "{error}");
+}
+
+#[test]
+fn tls_and_sasl_by_the_properties_of_javas_client() {
+    let broker = Kafka::start_secured().unwrap();
+    let (address, certificate) = broker.secured();
+    let mut plain = ClientConfig::new();
+    plain.set("bootstrap.servers", broker.address());
+    let admin: AdminClient<DefaultClientContext> = plain.create().unwrap();
+    let new = NewTopic::new("secured", 1, TopicReplication::Fixed(1));
+    block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
+    let login = |module: &str, password: &str| {
+        format!("org.apache.kafka.common.security.{module} required username=\"{KAFKA_USER}\" password=\"{password}\";")
+    };
+    let table = |mechanism: &str, jaas: &str, trust: &str| {
+        let columns = vec![ColumnSpec { field: SqlField::new("n", SqlType::BigInt), origin: ColumnOrigin::Physical }];
+        let options = [
+            ("connector", "kafka"),
+            ("topic", "secured"),
+            ("format", "json"),
+            ("scan.startup.mode", "earliest-offset"),
+            BOUNDED,
+            ("properties.bootstrap.servers", address.as_str()),
+            ("properties.security.protocol", "SASL_SSL"),
+            ("properties.sasl.mechanism", mechanism),
+            ("properties.sasl.jaas.config", jaas),
+            ("properties.ssl.truststore.type", "PEM"),
+            ("properties.ssl.truststore.location", trust),
+        ];
+        let options = options.into_iter().collect();
+        let table =
+            TableSpec { name: "t".into(), columns, options, primary_key: Vec::new(), partition_keys: Vec::new() };
+        freshet_connector_api::connector::check_options(&KafkaConnector, &table).unwrap();
+        table
+    };
+    let trust = certificate.to_str().unwrap();
+    for (i, (mechanism, module)) in
+        [("PLAIN", "plain.PlainLoginModule"), ("SCRAM-SHA-256", "scram.ScramLoginModule")].into_iter().enumerate()
+    {
+        let secured = table(mechanism, &login(module, KAFKA_PASSWORD), trust);
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = sink(&secured, folder.path()).writer(&context(0)).unwrap();
+        let first = i as i64 * 3;
+        writer.write(&ChangeBatch::inserts(rows(&secured, first..first + 3))).unwrap();
+        writer.prepare(CheckpointId(1)).unwrap()().unwrap();
+        assert_eq!(read(&secured).rows.len(), i * 3 + 3, "{mechanism}");
+        let wrong = source(&table(mechanism, &login(module, "guess"), trust)).discover().unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Denied, "{wrong}");
+    }
+    // A certificate that nobody vouches for.
+    let mut untrusted = table("PLAIN", &login("plain.PlainLoginModule", KAFKA_PASSWORD), trust);
+    untrusted.options.remove("properties.ssl.truststore.location");
+    let error = source(&untrusted).discover().unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("certificate"), "{error}");
 }
 
 fn context(worker: usize) -> WriterContext {

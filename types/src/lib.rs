@@ -6,6 +6,7 @@
 //! Must never know: tokio, SQL text, any outside system.
 
 pub mod batch;
+pub mod caught;
 pub mod clock;
 pub mod env;
 pub mod error;

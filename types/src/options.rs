@@ -39,22 +39,29 @@ pub struct OptionSpec {
     pub default: Option<&'static str>,
     /// One sentence for the manual.
     pub doc: &'static str,
+    /// Whether it may be given but changes nothing; users are told so, with `doc` as the reason.
+    pub without_effect: bool,
 }
 
 impl OptionSpec {
     /// An option that may be left out.
     pub const fn optional(name: &'static str, kind: OptionKind, doc: &'static str) -> Self {
-        Self { name, kind, required: false, default: None, doc }
+        Self { name, kind, required: false, default: None, doc, without_effect: false }
     }
 
     /// An option that must be given.
     pub const fn required(name: &'static str, kind: OptionKind, doc: &'static str) -> Self {
-        Self { name, kind, required: true, default: None, doc }
+        Self { name, kind, required: true, default: None, doc, without_effect: false }
+    }
+
+    /// An option that is taken so that a text need not be changed, but changes nothing; `reason` says why.
+    pub const fn accepted(name: &'static str, kind: OptionKind, reason: &'static str) -> Self {
+        Self { name, kind, required: false, default: None, doc: reason, without_effect: true }
     }
 
     /// An option with a default.
     pub const fn with_default(name: &'static str, kind: OptionKind, default: &'static str, doc: &'static str) -> Self {
-        Self { name, kind, required: false, default: Some(default), doc }
+        Self { name, kind, required: false, default: Some(default), doc, without_effect: false }
     }
 
     /// Whether `written` is this option.

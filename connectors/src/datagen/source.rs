@@ -131,6 +131,7 @@ impl SourceReader for DatagenReader {
             changes: ChangeBatch::inserts(batch),
             next: Offset(row.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished: *row >= self.end,
             bytes,
         };

@@ -7,9 +7,10 @@ mod read;
 mod tests;
 mod write;
 
+use crate::spelling;
 use freshet_connector_api::connector::MetadataColumn;
 use freshet_connector_api::{Connector, ConnectorEnv, Sink, Source, TableSpec};
-use freshet_types::{OptionSpec, Result, SqlType};
+use freshet_types::{OptionSpec, Options, Result, SqlType};
 use std::sync::Arc;
 
 /// Connector `filesystem`.
@@ -40,6 +41,13 @@ impl Connector for Filesystem {
             column("file.size", SqlType::BigInt, "size of the file in bytes"),
             column("file.modification-time", SqlType::TimestampLtz(3), "time of the last change of the file"),
         ]
+    }
+
+    fn upgrade_options(&self, options: &mut Options) -> Vec<String> {
+        let mut notices = Vec::new();
+        spelling::rename(options, "connector.path", "path", &mut notices);
+        spelling::mend(options, &mut notices);
+        notices
     }
 
     fn source(&self, table: &TableSpec, _env: &ConnectorEnv) -> Result<Arc<dyn Source>> {

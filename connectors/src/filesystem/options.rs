@@ -37,11 +37,20 @@ pub(super) static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
             "30 min",
             "age at which a new file is begun",
         ),
-        OptionSpec::with_default(
+        OptionSpec::accepted(
             "sink.rolling-policy.check-interval",
             OptionKind::Duration,
-            "1 min",
-            "accepted; ages are looked at in each epoch",
+            "ages are looked at in each epoch",
+        ),
+        OptionSpec::accepted(
+            "sink.rolling-policy.inactivity-interval",
+            OptionKind::Duration,
+            "each checkpoint ends every open file",
+        ),
+        OptionSpec::accepted(
+            "source.report-statistics",
+            OptionKind::OneOf(&["ALL", "NONE"]),
+            "plans do not depend on the sizes of files",
         ),
         OptionSpec::with_default(
             "sink.partition-commit.trigger",
@@ -70,7 +79,17 @@ pub(super) static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
             "sink.partition-commit.watermark-time-zone",
             OptionKind::Text,
             "UTC",
-            "zone of the watermark; only UTC",
+            "zone in which the watermark is compared with times of partitions, such as Asia/Shanghai",
+        ),
+        OptionSpec::optional(
+            "sink.partition-commit.policy.class",
+            OptionKind::Text,
+            "refused: Java classes are not loaded",
+        ),
+        OptionSpec::optional(
+            "partition.time-extractor.class",
+            OptionKind::Text,
+            "refused: Java classes are not loaded",
         ),
         OptionSpec::with_default(
             "partition.time-extractor.kind",
@@ -89,13 +108,10 @@ pub(super) static OPTIONS: LazyLock<Vec<OptionSpec>> = LazyLock::new(|| {
             "yyyy-MM-dd HH:mm:ss",
             "form of that text",
         ),
-        OptionSpec::with_default(
-            "sink.shuffle-by-partition.enable",
-            OptionKind::Bool,
-            "false",
-            "accepted; each worker writes its own files",
-        ),
+        OptionSpec::accepted("sink.shuffle-by-partition.enable", OptionKind::Bool, "each worker writes its own files"),
         OptionSpec::with_default("auto-compaction", OptionKind::Bool, "false", "only false"),
+        OptionSpec::accepted("compaction.file-size", OptionKind::Size, "files are not compacted"),
+        OptionSpec::accepted("compaction.parallelism", OptionKind::Int, "files are not compacted"),
     ];
     all.extend_from_slice(STORAGE_OPTIONS);
     all
@@ -128,6 +144,8 @@ pub(super) struct SinkOptions {
     pub(super) success_file: Option<String>,
     pub(super) trigger: Trigger,
     pub(super) delay: Duration,
+    /// In which the watermark is compared with times of partitions.
+    pub(super) time_zone: chrono_tz::Tz,
 }
 
 impl SinkOptions {
@@ -136,10 +154,17 @@ impl SinkOptions {
             return Err(Error::unsupported("filesystem.compaction", "files are not compacted after they are written")
                 .hint("leave auto-compaction out, or write a lake table, which is kept compact"));
         }
-        if options.get("sink.partition-commit.watermark-time-zone").is_some_and(|z| z != "UTC") {
-            return Err(Error::unsupported("filesystem.time_zone", "partition times are compared in UTC only")
-                .hint("leave sink.partition-commit.watermark-time-zone out"));
+        for class in ["sink.partition-commit.policy.class", "partition.time-extractor.class"] {
+            if options.get(class).is_some() {
+                return Err(Error::unsupported("filesystem.class", format!("\"{class}\" names a Java class"))
+                    .hint("leave it out: Java classes are not loaded"));
+            }
         }
+        let zone = options.get("sink.partition-commit.watermark-time-zone").unwrap_or("UTC");
+        let time_zone: chrono_tz::Tz = zone.parse().map_err(|_| {
+            Error::invalid("filesystem.time_zone", format!("no time zone named \"{zone}\""))
+                .hint("write a name such as UTC or Asia/Shanghai")
+        })?;
         let mut success_file = None;
         for kind in options.get("sink.partition-commit.policy.kind").unwrap_or_default().split(',').map(str::trim) {
             match kind {
@@ -173,6 +198,7 @@ impl SinkOptions {
             success_file,
             trigger,
             delay: options.duration("sink.partition-commit.delay")?.unwrap_or(Duration::ZERO),
+            time_zone,
         })
     }
 }

@@ -3,7 +3,7 @@
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field};
 use freshet_types::text::{ColumnText, TextStyle};
-use freshet_types::{Error, Result};
+use freshet_types::{Error, Result, SqlField};
 use std::sync::Arc;
 
 /// Characters that Hive escapes in folder names.
@@ -91,7 +91,7 @@ pub(super) fn value_of(path: &str, field: &Field, default_name: &str) -> Result<
                 "partition \"{}={}\" is no {}",
                 field.name(),
                 value.as_deref().unwrap_or_default(),
-                field.data_type()
+                SqlField::from_arrow(field).map_or(field.data_type().to_string(), |f| f.sql_type.to_string())
             ),
         )
         .hint("rename the folder or change the column's type")
@@ -146,6 +146,6 @@ mod tests {
     fn folders_that_do_not_fit_are_refused() {
         let field = Field::new("n", DataType::Int32, true);
         assert!(value_of("x", &field, "none").unwrap_err().to_string().contains("lies in no folder"));
-        assert!(value_of("n=two/x", &field, "none").unwrap_err().to_string().contains("is no Int32"));
+        assert!(value_of("n=two/x", &field, "none").unwrap_err().to_string().contains("is no INT"));
     }
 }

@@ -161,6 +161,7 @@ impl SourceReader for HostReader {
             changes: ChangeBatch::inserts(rows),
             next: Offset(taken.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished,
         }))
     }

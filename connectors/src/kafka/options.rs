@@ -70,6 +70,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         OptionKind::Text,
         "for exactly-once: what names of transactions begin with, different for each job",
     ),
+    OptionSpec::accepted(
+        "sink.transaction-naming-strategy",
+        OptionKind::OneOf(&["default", "incrementing", "pooling"]),
+        "each sink has one transaction at a time, under one name",
+    ),
 ];
 
 /// Which topics a table stands for.
@@ -77,6 +82,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
 pub(super) enum Topics {
     Listed(Vec<String>),
     Pattern(regex::Regex),
+}
+
+impl Topics {
+    /// Whether `topic` is one of them.
+    pub(super) fn contain(&self, topic: &str) -> bool {
+        match self {
+            Topics::Listed(names) => names.iter().any(|n| n == topic),
+            Topics::Pattern(pattern) => !topic.starts_with("__") && pattern.is_match(topic),
+        }
+    }
 }
 
 /// A place in partitions, found when it is needed.
@@ -97,8 +112,8 @@ pub(super) struct ScanOptions {
     pub(super) start: Place,
     pub(super) end: Option<Place>,
     pub(super) discovery_interval: Option<Duration>,
-    /// Where a group without an offset begins.
-    pub(super) reset: Place,
+    /// Where a group without an offset begins; none when that is an error.
+    pub(super) reset: Option<Place>,
 }
 
 impl ScanOptions {
@@ -134,8 +149,16 @@ impl ScanOptions {
         let interval = options.duration("scan.topic-partition-discovery.interval")?.unwrap_or(Duration::from_secs(300));
         let discovers = end.is_none() && !interval.is_zero();
         let reset = match options.get("properties.auto.offset.reset") {
-            Some("latest" | "largest" | "end") => Place::Latest,
-            _ => Place::Earliest,
+            None | Some("earliest" | "smallest" | "beginning") => Some(Place::Earliest),
+            Some("latest" | "largest" | "end") => Some(Place::Latest),
+            Some("none" | "error") => None,
+            Some(other) => {
+                return Err(Error::invalid(
+                    "option.invalid",
+                    format!("option \"properties.auto.offset.reset\" is \"{other}\""),
+                )
+                .hint(freshet_types::suggest::hint(other, "values", ["earliest", "latest", "none"])));
+            }
         };
         Ok(Self { topics: topics(options)?, start, end, discovery_interval: discovers.then_some(interval), reset })
     }

@@ -96,10 +96,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("send.buffer.bytes", "socket.send.buffer.bytes"),
 ];
 
-/// Properties that mean nothing here, or what the source does anyway.
+/// Properties that mean nothing here, or what the source does anyway; users are told so.
 const IGNORED: &[&str] = &[
     "auto.commit.interval.ms",
-    "auto.offset.reset",
     "buffer.memory",
     "client.id.prefix",
     "commit.offsets.on.checkpoint",
@@ -132,6 +131,11 @@ const IGNORED: &[&str] = &[
     "zookeeper.connect",
 ];
 
+/// Whether a property is left out.
+pub(super) fn is_ignored(name: &str) -> bool {
+    IGNORED.contains(&name)
+}
+
 /// Settings for librdkafka.
 ///
 /// # Errors
@@ -143,7 +147,7 @@ pub(super) fn settings(properties: &Options) -> Result<BTreeMap<String, String>>
             settings.insert((*new).to_string(), value.to_string());
         } else if SAME.contains(&name) {
             settings.insert(name.to_string(), value.to_string());
-        } else if !IGNORED.contains(&name) {
+        } else if !is_ignored(name) && name != "auto.offset.reset" {
             special(name, value, properties, &mut settings)?;
         }
     }
@@ -176,6 +180,12 @@ fn special(name: &str, value: &str, all: &Options, settings: &mut BTreeMap<Strin
         }
         "ssl.truststore.location" if kind("ssl.truststore.type") == "PEM" => {
             settings.insert("ssl.ca.location".into(), value.into());
+            Ok(())
+        }
+        // Key and certificates stand in one file.
+        "ssl.keystore.location" if kind("ssl.keystore.type") == "PEM" => {
+            settings.insert("ssl.certificate.location".into(), value.into());
+            settings.insert("ssl.key.location".into(), value.into());
             Ok(())
         }
         "ssl.truststore.certificates" => {

@@ -1,5 +1,6 @@
-//! Old spellings of options, mended with a notice each.
+//! Old spellings of Kafka's options, mended with a notice each.
 
+use crate::spelling::{self, rename};
 use freshet_types::Options;
 
 /// Spellings that were renamed without a change of meaning.
@@ -12,7 +13,6 @@ const RENAMED: &[(&str, &str)] = &[
     ("connector.sink-partitioner", "sink.partitioner"),
     ("bootstrap.servers", "properties.bootstrap.servers"),
     ("group.id", "properties.group.id"),
-    ("format.type", "format"),
     ("sink.semantic", "sink.delivery-guarantee"),
     ("key.fields.prefix", "key.fields-prefix"),
 ];
@@ -30,19 +30,14 @@ pub(super) fn upgrade(options: &mut Options) -> Vec<String> {
         let (old, new) = (format!("connector.properties.{property}"), format!("properties.{property}"));
         rename(options, &old, &new, &mut notices);
     }
-    for ignored in ["connector.version", "format.derive-schema", "update-mode", "connector.property-version"] {
-        if options.remove(ignored).is_some() {
-            notices.push(format!("option '{ignored}' has no meaning any more and is left out"));
-        }
-    }
-    if let Some(format) = options.get("format").map(str::to_string) {
-        for (old, new) in [
-            ("format.ignore-parse-errors".to_string(), format!("{format}.ignore-parse-errors")),
-            ("format.fail-on-missing-field".into(), format!("{format}.fail-on-missing-field")),
-            ("format.field-delimiter".into(), format!("{format}.field-delimiter")),
-        ] {
-            rename(options, &old, &new, &mut notices);
-        }
+    spelling::mend(options, &mut notices);
+    let ignored: Vec<&str> = options
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.strip_prefix("properties.").is_some_and(super::properties::is_ignored))
+        .collect();
+    if !ignored.is_empty() {
+        notices.push(format!("options without effect here: {}", ignored.join(", ")));
     }
     if options.get("scan.startup.mode") == Some("specific-offset") {
         options.set("scan.startup.mode", "specific-offsets");
@@ -52,16 +47,6 @@ pub(super) fn upgrade(options: &mut Options) -> Vec<String> {
         notices.push("no format is named: 'format' = 'json' was assumed".into());
     }
     notices
-}
-
-fn rename(options: &mut Options, old: &str, new: &str, notices: &mut Vec<String>) {
-    let Some(value) = options.remove(old) else { return };
-    if options.get(new).is_some() {
-        notices.push(format!("option '{old}' is an old spelling of '{new}', which is there too: it is left out"));
-    } else {
-        notices.push(format!("option '{old}' is an old spelling: '{new}' = '{value}' was assumed"));
-        options.set(new, value);
-    }
 }
 
 /// `connector.properties.0.key` with `connector.properties.0.value`, as Flink 1.9 wrote it.

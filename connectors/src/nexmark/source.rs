@@ -128,6 +128,7 @@ impl SourceReader for NexmarkReader {
             changes: ChangeBatch::inserts(rows),
             next: Offset(given.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished,
         };
         if split_finished {

@@ -179,9 +179,12 @@ impl SocketReader {
                         }
                         // A blank line that is no record is none.
                         Err(_) if record.is_empty() => continue,
-                        Err(e) => (record.to_vec(), e.reason),
+                        Err(e) => (connection.cutter.refuse().to_vec(), e.reason),
                     },
-                    Some(Piece::TooLong(kept, length)) => (kept, format!("the record has {length} bytes")),
+                    Some(Piece::TooLong(kept, length)) => {
+                        let kept_bytes = kept.len();
+                        (kept, format!("the record has {length} bytes; only the first {kept_bytes} are kept"))
+                    }
                 };
                 let offset = Offset((before + count).to_string());
                 dead.push(DeadLetter { raw, split: Arc::clone(split), offset, reason });
@@ -208,6 +211,7 @@ impl SourceReader for SocketReader {
 
     fn poll(&mut self, limit: PollLimit) -> Result<Poll> {
         let Some((split, before)) = self.split.clone() else { return Ok(Poll::Finished) };
+        let ignored_before = self.decoder.ignored_count();
         if self.options.listens {
             if self.listener.is_none() {
                 self.listen()?;
@@ -255,6 +259,7 @@ impl SourceReader for SocketReader {
             changes: ChangeBatch::inserts(rows),
             next: Offset(next.to_string()),
             dead,
+            ignored: self.decoder.ignored_count() - ignored_before,
             split_finished: false,
             bytes,
         }))

@@ -97,7 +97,7 @@ impl SourceFeed {
     }
 
     fn arrive(&mut self, batch: SourceBatch, now_ms: i64) -> Result<Arrival> {
-        let SourceBatch { split, changes, next, dead, split_finished, bytes } = batch;
+        let SourceBatch { split, changes, next, dead, ignored, split_finished, bytes } = batch;
         if let (true, Some(letter)) = (self.node.fail_on_dead_letter, dead.first()) {
             return Err(Error::data("source.dead_letter", format!("a record cannot be decoded: {}", letter.reason))
                 .at("split", letter.split.to_string())
@@ -114,7 +114,8 @@ impl SourceFeed {
         if split_finished && self.seat.progress.finish(&split)? {
             self.seat.loads[self.worker].fetch_sub(1, Ordering::Relaxed);
         }
-        self.counters.rows_in += (rows + dead.len()) as u64;
+        self.counters.rows_in += (rows + dead.len()) as u64 + ignored;
+        self.counters.ignored_rows += ignored;
         self.counters.dead_rows += dead.len() as u64;
         self.counters.bytes_in += bytes;
         Ok(Arrival { changes, dead })

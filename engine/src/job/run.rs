@@ -15,7 +15,7 @@ use crate::source_driver::progress::SourceProgress;
 use crate::source_driver::reader::{BATCHES_WAITING, ReaderSeat, ToReader, join_patiently};
 use crate::{Graph, NodeKind, SourceNode};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use freshet_connector_api::{Boundedness, WriterContext};
+use freshet_connector_api::{Boundedness, SplitId, WriterContext};
 use freshet_state::{JobFolder, Root, SegmentRef};
 use freshet_types::{CheckpointId, Clock, Epoch, Error, Result, Watermark};
 use std::sync::Arc;
@@ -175,12 +175,19 @@ fn find_splits(run: &Run) -> Result<Option<Vec<Assignment>>> {
     let mut assignments = Vec::new();
     for i in 0..run.plan.sources.len() {
         let source = run.source(i);
+        let restored = run.restored.as_ref().and_then(|root| root.sources.get(&source.table));
+        if let Some(restored) = restored {
+            let splits: Vec<SplitId> = restored.splits.iter().map(|split| split.id.as_str().into()).collect();
+            guarded("source", &source.table, || {
+                source.source.resume(&splits);
+                Ok(())
+            })?;
+        }
         let Some(found) = discover(&*source.source, &source.table, &run.lifeline, &run.board)? else {
             return Ok(None);
         };
         let extent = guarded("source", &source.table, || Ok(source.source.extent()))?;
         lock(&run.board.extents).push(extent);
-        let restored = run.restored.as_ref().and_then(|root| root.sources.get(&source.table));
         let had_finished = run.restored.as_ref().is_some_and(|root| root.finished);
         assignments.push(assign(found, restored, source.source.boundedness(), had_finished, run.workers));
     }

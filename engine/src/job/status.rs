@@ -52,7 +52,7 @@ pub struct SourceStatus {
     pub bounded: bool,
     /// How much there is to read, where that is known.
     pub extent: Option<Extent>,
-    /// Records read in this run: rows and dead letters.
+    /// Records read in this run: rows, dead letters, and records that the table lets go.
     pub rows_in: u64,
     /// Bytes read in this run.
     pub bytes_in: u64,
@@ -135,6 +135,8 @@ pub(crate) struct SourceCounters {
     pub(crate) rows_in: u64,
     pub(crate) bytes_in: u64,
     pub(crate) dead_rows: u64,
+    /// Records that gave no row because the table asks for that; they count as filtered.
+    pub(crate) ignored_rows: u64,
     pub(crate) watermark: Option<Watermark>,
     pub(crate) splits_active: usize,
     pub(crate) splits_finished: usize,
@@ -168,7 +170,8 @@ impl WorkerCounters {
             bytes_in: self.sources.iter().map(|s| s.bytes_in).sum(),
             dead_rows: self.sources.iter().map(|s| s.dead_rows).sum(),
             rows_out: self.sinks.iter().take(sink_count).sum(),
-            filtered_rows: self.operators.iter().map(|o| o.filtered_rows).sum(),
+            filtered_rows: self.operators.iter().map(|o| o.filtered_rows).sum::<u64>()
+                + self.sources.iter().map(|s| s.ignored_rows).sum::<u64>(),
             late_rows: self.operators.iter().map(|o| o.late_rows).sum(),
         }
     }

@@ -1,6 +1,7 @@
 //! Avro object container files.
 //!
-//! Columns are found by name; the file's own schema says how it is read. Enumerations become STRING; unions of more than
+//! Columns are found by name; the file's own schema says how it is read. A row whose value does not fit its column is
+//! refused by itself; a damaged block ends the file. Enumerations become STRING; unions of more than
 //! NULL and one type are refused.
 //!
 //! Source: Apache Avro specification, "Object Container Files"; Flink documentation, "Avro Format".
@@ -19,12 +20,20 @@ use freshet_types::{Error, OptionKind, OptionSpec, Options, Result};
 /// The format.
 pub struct Avro;
 
-static OPTIONS: &[OptionSpec] = &[OptionSpec::with_default(
-    "codec",
-    OptionKind::OneOf(&["snappy", "deflate", "zstandard", "zstd", "null"]),
-    "snappy",
-    "how blocks are compressed",
-)];
+static OPTIONS: &[OptionSpec] = &[
+    OptionSpec::with_default(
+        "codec",
+        OptionKind::OneOf(&["snappy", "deflate", "zstandard", "zstd", "null"]),
+        "snappy",
+        "how blocks are compressed",
+    ),
+    OptionSpec::with_default("encoding", OptionKind::OneOf(&["binary"]), "binary", "how records are encoded"),
+    OptionSpec::accepted(
+        "timestamp_mapping.legacy",
+        OptionKind::Bool,
+        "local times and instants are told apart in the file's schema",
+    ),
+];
 
 fn not_records() -> Error {
     Error::unsupported("format.whole_files", "format \"avro\" reads and writes whole files and not single records")

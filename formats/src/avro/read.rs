@@ -1,9 +1,10 @@
 //! Reads Avro files.
 
 use super::container::{Ahead, Container};
-use crate::adapt::{match_columns, select, sql_schema};
+use crate::adapt::{match_columns, sql_schema};
 use crate::file::{SharedFile, guard};
-use crate::{FileReader, RandomRead};
+use crate::refused::Converted;
+use crate::{FileReader, RandomRead, RefusedRow};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -41,7 +42,7 @@ pub(super) struct Reader {
     schema: SchemaRef,
     reader: AvroReader<Container>,
     /// Rows that were read and not handed out yet.
-    rest: Option<RecordBatch>,
+    converted: Converted,
     /// Rows to be passed over before the first one is read: whole blocks of them are not even unpacked.
     ahead: Arc<Ahead>,
     /// Rows still to be passed over.
@@ -60,7 +61,14 @@ impl Reader {
             columns.push(0);
         }
         let (reader, ahead) = start(&file, Some(columns))?;
-        Ok(Self { schema: SchemaRef::clone(schema), reader, rest: None, ahead, skip: 0, started: false })
+        Ok(Self {
+            schema: SchemaRef::clone(schema),
+            reader,
+            converted: Converted::default(),
+            ahead,
+            skip: 0,
+            started: false,
+        })
     }
 
     fn read(&mut self) -> Result<Option<RecordBatch>> {
@@ -75,25 +83,30 @@ impl Reader {
 impl FileReader for Reader {
     fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>> {
         loop {
-            let batch = match self.rest.take() {
-                Some(batch) => batch,
-                None => match self.read()? {
-                    Some(batch) => batch,
-                    None => return Ok(None),
-                },
-            };
-            let count = batch.num_rows();
-            if self.skip >= count as u64 {
-                self.skip -= count as u64;
+            if let Some(batch) = self.converted.next(rows.max(1), &self.schema)? {
+                if self.skip == 0 {
+                    return Ok(Some(batch));
+                }
+                // Rows that were read before it was said that nobody wants them.
+                let passed = self.skip.min(batch.num_rows() as u64);
+                self.skip -= passed;
+                if self.skip > 0 {
+                    self.skip -= u64::from(self.converted.take_refused().is_some());
+                } else if passed < batch.num_rows() as u64 {
+                    return Ok(Some(batch.slice(passed as usize, batch.num_rows() - passed as usize)));
+                }
                 continue;
             }
-            let from = std::mem::take(&mut self.skip) as usize;
-            let taken = (count - from).min(rows.max(1));
-            if from + taken < count {
-                self.rest = Some(batch.slice(from + taken, count - from - taken));
-            }
-            return select(&batch.slice(from, taken), &self.schema).map(Some);
+            let Some(batch) = self.read()? else { return Ok(None) };
+            let passed = self.skip.min(batch.num_rows() as u64);
+            self.skip -= passed;
+            let wanted = batch.slice(passed as usize, batch.num_rows() - passed as usize);
+            guard(CORRUPT, || self.converted.add(&wanted, &self.schema))?;
         }
+    }
+
+    fn take_refused(&mut self) -> Option<RefusedRow> {
+        self.converted.take_refused()
     }
 
     fn skip(&mut self, rows: u64) -> Result<()> {

@@ -3,6 +3,8 @@
 //! # Invariants
 //! - A row that nobody sets is NULL: the next value, or [`Column::take`], fills the gap.
 //! - [`Column::truncate`] to the number of whole records leaves no trace of a half-written one.
+//! - A column that nobody reads takes the same values as one that is read, and refuses the same: which columns a query
+//!   reads never decides whether a record is good.
 
 mod bytes;
 mod fixed;
@@ -38,6 +40,8 @@ pub(crate) struct Column {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Null,
+    /// Text that nobody reads: the number of rows up to the last value.
+    Unread(usize),
     Boolean(Fixed<bool>),
     TinyInt(Fixed<i8>),
     SmallInt(Fixed<i16>),
@@ -140,10 +144,22 @@ impl Column {
         })
     }
 
+    /// Keeps no text from now on: values are only checked.
+    fn leave_unread(&mut self) {
+        match &mut self.kind {
+            Kind::Text(_) => self.kind = Kind::Unread(0),
+            Kind::List(list) => list.item.leave_unread(),
+            Kind::Map(map) => map.value.leave_unread(),
+            Kind::Row(row) => row.fields.iter_mut().for_each(Column::leave_unread),
+            _ => {}
+        }
+    }
+
     /// Number of rows up to the last value.
     pub(crate) fn len(&self) -> usize {
         match &self.kind {
             Kind::Null => 0,
+            Kind::Unread(len) => *len,
             Kind::Boolean(v) => v.len(),
             Kind::TinyInt(v) => v.len(),
             Kind::SmallInt(v) => v.len(),
@@ -164,6 +180,7 @@ impl Column {
     pub(crate) fn truncate(&mut self, len: usize) {
         match &mut self.kind {
             Kind::Null => {}
+            Kind::Unread(known) => *known = len.min(*known),
             Kind::Boolean(v) => v.truncate(len),
             Kind::TinyInt(v) => v.truncate(len),
             Kind::SmallInt(v) => v.truncate(len),
@@ -199,6 +216,7 @@ impl Column {
         let data_type = &self.data_type;
         Ok(match &mut self.kind {
             Kind::Null => Arc::new(NullArray::new(rows)),
+            Kind::Unread(_) => unreachable!("what nobody reads is not handed out"),
             Kind::Boolean(v) => {
                 let (values, nulls) = v.take(rows);
                 Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls))

@@ -5,7 +5,7 @@ use super::keys::Keys;
 use super::{Bytes, Column};
 use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, MapArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{FieldRef, Fields};
+use arrow::datatypes::{FieldRef, Fields, Schema};
 use freshet_types::Result;
 use std::sync::Arc;
 
@@ -172,6 +172,8 @@ pub(crate) struct RowColumn {
     /// Fields that must not be NULL.
     required: Vec<usize>,
     schema: Fields,
+    /// Number of fields that are handed out; those behind them are only checked.
+    read: usize,
 }
 
 impl RowColumn {
@@ -184,7 +186,18 @@ impl RowColumn {
             required: (0..schema.len()).filter(|i| !schema[*i].is_nullable()).collect(),
             fields,
             schema: schema.clone(),
+            read: schema.len(),
         })
+    }
+
+    /// The columns of a record: those of `read`, then those of `full` that are not among them, which are only checked.
+    pub(crate) fn of_record(read: &Schema, full: &Schema) -> Result<Self> {
+        let unread = full.fields().iter().filter(|f| read.fields().find(f.name()).is_none());
+        let all: Fields = read.fields().iter().chain(unread).cloned().collect();
+        let mut columns = Self::new(&all)?;
+        columns.read = read.fields().len();
+        columns.fields[columns.read..].iter_mut().for_each(Column::leave_unread);
+        Ok(columns)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -215,7 +228,9 @@ impl RowColumn {
     /// The columns of `rows` rows.
     pub(crate) fn take_fields(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
         self.len = 0;
-        self.fields.iter_mut().map(|f| f.take(rows)).collect()
+        let (read, unread) = self.fields.split_at_mut(self.read);
+        unread.iter_mut().for_each(|f| f.truncate(0));
+        read.iter_mut().map(|f| f.take(rows)).collect()
     }
 
     pub(crate) fn take(&mut self, rows: usize) -> Result<ArrayRef> {

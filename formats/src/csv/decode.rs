@@ -1,4 +1,4 @@
-//! CSV records to columns: wanted fields go straight into their columns, the others are passed over.
+//! CSV records to columns: wanted fields go straight into their columns, the others are only checked.
 
 use super::CsvOptions;
 use super::fields::Fields;
@@ -16,8 +16,8 @@ const BATCH_BYTES_MAX: usize = i32::MAX as usize;
 pub(super) struct Decoder {
     schema: SchemaRef,
     options: CsvOptions,
-    /// For each field of a record, the column that wants it.
-    wanted: Vec<Option<usize>>,
+    /// For each field of a record, its column.
+    places: Vec<usize>,
     root: RowColumn,
     rows: usize,
     bytes: usize,
@@ -27,7 +27,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub(super) fn new(schema: &SchemaRef, full: &SchemaRef, options: CsvOptions) -> Result<Self> {
-        schema.fields().iter().try_for_each(|f| check(f.name(), f.data_type()))?;
+        full.fields().iter().try_for_each(|f| check(f.name(), f.data_type()))?;
         for field in schema.fields() {
             if full.index_of(field.name()).is_err() {
                 return Err(Error::internal(
@@ -36,10 +36,12 @@ impl Decoder {
                 ));
             }
         }
+        let root = RowColumn::of_record(schema, full)?;
+        let place = |name: &str| root.fields.iter().position(|c| c.name == name);
         Ok(Self {
             schema: SchemaRef::clone(schema),
-            wanted: full.fields().iter().map(|f| schema.index_of(f.name()).ok()).collect(),
-            root: RowColumn::new(schema.fields())?,
+            places: full.fields().iter().filter_map(|f| place(f.name())).collect(),
+            root,
             options,
             rows: 0,
             bytes: 0,
@@ -60,8 +62,8 @@ impl Decoder {
         while let Some(field) =
             fields.next(&self.options, &mut self.scratch).map_err(|reason| format!("{reason} (field {})", count + 1))?
         {
-            if let Some(Some(column)) = self.wanted.get(count) {
-                let column = &mut self.root.fields[*column];
+            if let Some(place) = self.places.get(count) {
+                let column = &mut self.root.fields[*place];
                 let result = value(column, row, field.text, field.quoted, &self.options);
                 if let Err(reason) = result {
                     if !self.options.ignore_parse_errors {
@@ -72,7 +74,7 @@ impl Decoder {
             }
             count += 1;
         }
-        let expected = self.wanted.len();
+        let expected = self.places.len();
         if count > expected || (count < expected && (!self.options.ignore_parse_errors || record.is_empty())) {
             return Err(format!("the record has {count} fields where the table has {expected}"));
         }
@@ -89,10 +91,17 @@ fn value(column: &mut Column, row: usize, text: &[u8], quoted: bool, options: &C
     if !quoted && options.null_literal.as_deref() == Some(text) {
         return Ok(());
     }
-    if let Kind::Text(v) = &mut column.kind {
+    match &mut column.kind {
         // The whole record has been checked to be UTF-8, and fields end at ASCII characters.
-        v.push(row, text);
-        return Ok(());
+        Kind::Text(v) => {
+            v.push(row, text);
+            return Ok(());
+        }
+        Kind::Unread(len) => {
+            *len = row + 1;
+            return Ok(());
+        }
+        _ => {}
     }
     if text.trim_ascii().is_empty() {
         // With a text for NULL, nothing is an array of no elements; without one, it is NULL.

@@ -118,7 +118,8 @@ fn append_field(text: &[u8], options: &CsvOptions, first: bool, out: &mut Vec<u8
     let special = |b: u8| {
         b == options.delimiter || b == b'\n' || b == b'\r' || Some(b) == options.quote || Some(b) == options.escape
     };
-    let comment = first && options.allow_comments && text.first() == Some(&b'#');
+    // What a reader would take for a comment, or for the mark of a file that begins with it.
+    let comment = first && (options.allow_comments && text.first() == Some(&b'#') || text.starts_with(b"\xEF\xBB\xBF"));
     let null = options.null_literal.as_deref() == Some(text);
     if !comment && !null && !text.iter().any(|b| special(*b)) {
         out.extend_from_slice(text);

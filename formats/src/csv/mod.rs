@@ -2,7 +2,8 @@
 //!
 //! Columns are found by position. Where RFC 4180 and habit differ: a quote inside a field that does not begin with one is
 //! plain text; a space before a quote makes the field unquoted; text behind a closing quote is an error. A blank line is
-//! a record of one empty field. Empty text is `''` for STRING and NULL for every other type.
+//! a record of one empty field. A byte-order mark before a record is no data. Empty text is `''` for STRING and NULL for every other type. A record is good or bad by all
+//! columns that the table declares, whichever of them a query reads.
 //!
 //! Source: Flink documentation, "CSV Format"; RFC 4180.
 

@@ -89,6 +89,18 @@ fn options_change_the_splitting() {
 }
 
 #[test]
+fn text_that_begins_like_the_mark_of_a_file_is_quoted() {
+    let schema = schema(&[SqlType::STRING]);
+    let mut decoder = Csv.decoder(&schema, &schema, &options(&[])).unwrap();
+    decoder.push("\"\u{FEFF}a\"".as_bytes()).unwrap();
+    let batch = decoder.finish().unwrap();
+    assert_eq!(batch.column(0).as_string::<i32>().value(0), "\u{FEFF}a");
+    let mut out = Vec::new();
+    Csv.encoder(&schema, &options(&[])).unwrap().append(&batch, 0, &mut out).unwrap();
+    assert_eq!(out, "\"\u{FEFF}a\"".as_bytes());
+}
+
+#[test]
 fn values_are_parsed_by_type() {
     for (sql_type, text, expected) in [
         (SqlType::Int, " 7 ", Ok("7")),

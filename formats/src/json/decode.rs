@@ -1,7 +1,7 @@
 //! JSON records to columns.
 //!
-//! The decoder is made for the wanted columns: it goes over the record once, writes wanted values straight into their
-//! columns and passes the others, checking all of it. It guesses that keys come in the order of the record before, so
+//! The decoder is made for the declared columns: it goes over the record once, writes wanted values straight into their
+//! columns, checks those of unread columns, and passes what is not declared. It guesses that keys come in the order of the record before, so
 //! that a key costs one or two comparisons of eight bytes.
 //!
 //! A record is an object, or an array of objects (one row each), or `null` (no row), as in Flink.
@@ -36,10 +36,10 @@ struct Rules {
 }
 
 impl Decoder {
-    pub(super) fn new(schema: &SchemaRef, options: &JsonOptions) -> Result<Self> {
+    pub(super) fn new(schema: &SchemaRef, full: &SchemaRef, options: &JsonOptions) -> Result<Self> {
         Ok(Self {
             schema: SchemaRef::clone(schema),
-            root: RowColumn::new(schema.fields())?,
+            root: RowColumn::of_record(schema, full)?,
             rows: 0,
             bytes: 0,
             ignored: 0,
@@ -288,6 +288,11 @@ impl Rules {
                     cursor.escaped_string(Some(&mut v.data))?;
                 }
                 v.close();
+                return Ok(());
+            }
+            Kind::Unread(len) => {
+                cursor.skip()?;
+                *len = row + 1;
                 return Ok(());
             }
             Kind::Row(v) if cursor.peek() == b'{' => return self.row(v, row, cursor),

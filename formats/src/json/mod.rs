@@ -1,7 +1,9 @@
 //! JSON: one object per record.
 //!
 //! Stricter than Flink where Flink would change data in silence: a text other than true and false is no BOOLEAN, a
-//! decimal with too many digits is an error and not NULL, and control characters inside strings must be escaped.
+//! decimal with too many digits is an error and not NULL, and control characters inside strings must be escaped. A record
+//! is good or bad by all columns that the table declares, whichever of them a query reads; what is not declared must be
+//! JSON, too.
 //!
 //! Source: Flink documentation, "JSON Format"; RFC 8259.
 
@@ -65,6 +67,11 @@ static OPTIONS: &[OptionSpec] = &[
         OptionKind::Bool,
         "false",
         "whether fields that are NULL are left out when writing",
+    ),
+    OptionSpec::accepted(
+        "decode.json-parser.enabled",
+        OptionKind::Bool,
+        "there is one decoder, and it skips what is not read",
     ),
 ];
 
@@ -140,8 +147,8 @@ impl Format for Json {
         Framing::Lines
     }
 
-    fn decoder(&self, schema: &SchemaRef, _full: &SchemaRef, options: &Options) -> Result<Box<dyn RecordDecoder>> {
-        Ok(Box::new(decode::Decoder::new(schema, &JsonOptions::new(options)?)?))
+    fn decoder(&self, schema: &SchemaRef, full: &SchemaRef, options: &Options) -> Result<Box<dyn RecordDecoder>> {
+        Ok(Box::new(decode::Decoder::new(schema, full, &JsonOptions::new(options)?)?))
     }
 
     fn encoder(&self, schema: &SchemaRef, options: &Options) -> Result<Box<dyn RecordEncoder>> {

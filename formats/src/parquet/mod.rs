@@ -1,7 +1,8 @@
 //! Parquet files.
 //!
-//! Columns are found by name. Page checksums are not verified; encrypted files are refused. Times are UTC, whatever
-//! `utc-timezone` says; 96-bit timestamps are read with microseconds.
+//! Columns are found by name; only those that are read are looked at, so that damage in others goes unseen. A row whose
+//! value does not fit its column is refused by itself; damaged pages end the file. Page checksums are not verified;
+//! encrypted files are refused. Times are UTC, whatever `utc-timezone` says; 96-bit timestamps are read with microseconds.
 //!
 //! Source: Flink documentation, "Parquet Format"; Apache Parquet, "Logical Type Definitions".
 
@@ -24,12 +25,14 @@ const COMPRESSIONS: &[&str] = &["zstd", "snappy", "gzip", "lz4", "lz4_raw", "bro
 
 static OPTIONS: &[OptionSpec] = &[
     OptionSpec::with_default("compression", OptionKind::OneOf(COMPRESSIONS), "zstd", "how pages are compressed"),
-    OptionSpec::with_default(
-        "utc-timezone",
-        OptionKind::Bool,
-        "true",
-        "accepted; times are read and written as UTC in any case",
+    OptionSpec::accepted("utc-timezone", OptionKind::Bool, "times are read and written as UTC"),
+    OptionSpec::accepted("write.int64.timestamp", OptionKind::Bool, "timestamps are written as 64-bit numbers"),
+    OptionSpec::accepted(
+        "timestamp.time.unit",
+        OptionKind::OneOf(&["nanos", "micros", "millis"]),
+        "the precision of a column decides the unit of its timestamps",
     ),
+    OptionSpec::accepted("batch-size", OptionKind::Int, "the engine decides how many rows are read at once"),
     OptionSpec::with_default("block.size", OptionKind::Size, "128 mb", "bytes after which a row group ends"),
     OptionSpec::with_default("page.size", OptionKind::Size, "1 mb", "bytes after which a page ends"),
     OptionSpec::optional(
@@ -82,6 +85,10 @@ impl Format for Parquet {
 
     fn framing(&self, _options: &Options) -> Framing {
         Framing::File
+    }
+
+    fn files_grow(&self) -> bool {
+        false
     }
 
     fn decoder(&self, _schema: &SchemaRef, _full: &SchemaRef, _options: &Options) -> Result<Box<dyn RecordDecoder>> {

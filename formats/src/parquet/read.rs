@@ -1,8 +1,9 @@
 //! Reads Parquet files: only the wanted columns, and after a skip only the pages from there on.
 
-use crate::adapt::{match_columns, select, sql_schema};
+use crate::adapt::{match_columns, sql_schema};
 use crate::file::{Reader as Bytes, SharedFile, guard};
-use crate::{FileReader, RandomRead};
+use crate::refused::Converted;
+use crate::{FileReader, RandomRead, RefusedRow};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use freshet_types::{Error, Result};
@@ -139,7 +140,7 @@ pub(super) struct Reader {
     position: u64,
     reader: Option<ParquetRecordBatchReader>,
     /// Rows that were read and not handed out yet.
-    rest: Option<RecordBatch>,
+    converted: Converted,
 }
 
 impl Reader {
@@ -156,7 +157,7 @@ impl Reader {
             roots,
             position: 0,
             reader: None,
-            rest: None,
+            converted: Converted::default(),
         })
     }
 
@@ -189,18 +190,20 @@ impl Reader {
             self.reader = Some(self.start(rows)?);
         }
         let Some(batch) = self.reader.as_mut().and_then(Iterator::next) else { return Ok(None) };
-        let batch = batch.map_err(corrupt)?;
-        select(&batch, &self.schema).map(Some)
+        batch.map_err(corrupt).map(Some)
     }
 }
 
 impl FileReader for Reader {
     fn next(&mut self, rows: usize) -> Result<Option<RecordBatch>> {
         let rows = rows.max(1);
-        let batch = match self.rest.take() {
-            Some(batch) => batch,
-            None => match guard(CORRUPT, || self.read(rows))? {
-                Some(batch) => batch,
+        loop {
+            if let Some(batch) = self.converted.next(rows, &self.schema)? {
+                self.position += batch.num_rows() as u64;
+                return Ok(Some(batch));
+            }
+            match guard(CORRUPT, || self.read(rows))? {
+                Some(batch) => guard(CORRUPT, || self.converted.add(&batch, &self.schema))?,
                 None if self.position < self.row_count => {
                     return Err(Error::data(
                         CORRUPT,
@@ -209,20 +212,20 @@ impl FileReader for Reader {
                     .hint("write the file anew"));
                 }
                 None => return Ok(None),
-            },
-        };
-        let count = batch.num_rows().min(rows);
-        if count < batch.num_rows() {
-            self.rest = Some(batch.slice(count, batch.num_rows() - count));
+            }
         }
-        self.position += count as u64;
-        Ok(Some(batch.slice(0, count)))
+    }
+
+    fn take_refused(&mut self) -> Option<RefusedRow> {
+        let refused = self.converted.take_refused()?;
+        self.position += 1;
+        Some(refused)
     }
 
     fn skip(&mut self, rows: u64) -> Result<()> {
         self.position += rows;
         self.reader = None;
-        self.rest = None;
+        self.converted.clear();
         Ok(())
     }
 }

@@ -45,6 +45,10 @@ pub(crate) fn push_text(column: &mut Column, row: usize, text: &[u8], style: Tim
             simdutf8::basic::from_utf8(text).map_err(|_| Misfit::Form)?;
             v.push(row, text);
         }
+        Kind::Unread(len) => {
+            simdutf8::basic::from_utf8(text).map_err(|_| Misfit::Form)?;
+            *len = row + 1;
+        }
         Kind::Null => {}
         Kind::Boolean(v) => v.push(row, boolean(text.trim_ascii()).ok_or(Misfit::Form)?),
         Kind::TinyInt(v) => v.push(row, small_int(text)?),
@@ -92,7 +96,7 @@ pub(crate) fn explain(column: &Column, text: &[u8], misfit: Misfit) -> String {
     let shown = shorten(text);
     let label = &column.label;
     match (misfit, &column.kind) {
-        (Misfit::Form, Kind::Text(_)) => "text that is not valid UTF-8".to_string(),
+        (Misfit::Form, Kind::Text(_) | Kind::Unread(_)) => "text that is not valid UTF-8".to_string(),
         (Misfit::Form, Kind::Binary(_)) => format!("\"{shown}\" is not Base64, as {label} needs"),
         (Misfit::Form, _) => format!("\"{shown}\" is not a value of type {label}"),
         (Misfit::Range, _) => format!("\"{shown}\" is out of range for {label}"),

@@ -8,7 +8,7 @@ mod tests;
 use crate::column::{Column, Kind};
 use crate::print::{Prepared, View};
 use crate::{Format, Framing, RecordDecoder, RecordEncoder, RecordError};
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use freshet_types::{Error, OptionKind, OptionSpec, Options, Result};
 
@@ -106,10 +106,9 @@ impl Format for Raw {
 
     fn decoder(&self, schema: &SchemaRef, full: &SchemaRef, options: &Options) -> Result<Box<dyn RecordDecoder>> {
         check(full)?;
-        let column = schema.fields().first().map(|f| Column::new(f)).transpose()?;
         Ok(Box::new(Decoder {
             schema: SchemaRef::clone(schema),
-            column,
+            column: Column::new(full.field(0))?,
             rows: 0,
             bytes: 0,
             options: RawOptions::new(options)?,
@@ -124,8 +123,8 @@ impl Format for Raw {
 
 struct Decoder {
     schema: SchemaRef,
-    /// None when the query needs no column.
-    column: Option<Column>,
+    /// Decoded even when the query does not read it: a record that does not fit is none in any query.
+    column: Column,
     rows: usize,
     bytes: usize,
     options: RawOptions,
@@ -133,16 +132,24 @@ struct Decoder {
 
 impl RecordDecoder for Decoder {
     fn push(&mut self, record: &[u8]) -> std::result::Result<(), RecordError> {
-        if let Some(column) = &mut self.column {
-            // Text grows to at most the double when it becomes UTF-8.
-            if self.bytes + 2 * record.len() > i32::MAX as usize {
-                return Err(RecordError { reason: "the record does not fit into one batch of 2 GiB".to_string() });
-            }
-            if let Err(reason) = value(column, self.rows, record, self.options) {
-                column.truncate(self.rows);
-                return Err(RecordError { reason });
-            }
-            self.bytes += 2 * record.len();
+        // Text grows to at most the double when it becomes UTF-8.
+        if self.bytes + 2 * record.len() > i32::MAX as usize {
+            return Err(RecordError { reason: "the record does not fit into one batch of 2 GiB".to_string() });
+        }
+        if let Err(reason) = value(&mut self.column, self.rows, record, self.options) {
+            self.column.truncate(self.rows);
+            return Err(RecordError { reason });
+        }
+        self.bytes += 2 * record.len();
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// A row of NULL, as in Flink.
+    fn push_null(&mut self) -> std::result::Result<(), RecordError> {
+        if !self.column.nullable {
+            let reason = format!("the record is NULL, and column \"{}\" is NOT NULL", self.column.name);
+            return Err(RecordError { reason });
         }
         self.rows += 1;
         Ok(())
@@ -155,7 +162,8 @@ impl RecordDecoder for Decoder {
     fn finish(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let columns = self.column.iter_mut().map(|c| c.take(rows)).collect::<Result<Vec<_>>>()?;
+        let mut columns = vec![self.column.take(rows)?];
+        columns.truncate(self.schema.fields().len());
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), columns, &options)?)
     }
@@ -232,7 +240,11 @@ struct Encoder {
 }
 
 impl RecordEncoder for Encoder {
-    /// NULL becomes an empty record.
+    fn is_null(&self, rows: &RecordBatch, row: usize) -> bool {
+        rows.column(0).is_null(row)
+    }
+
+    /// NULL becomes an empty record where a record must have a value.
     fn append(&mut self, rows: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<()> {
         let options = self.options;
         let [view] = self.prepared.views(rows)? else { return Ok(()) };

@@ -76,6 +76,7 @@ impl SourceReader for Reader {
             changes: ChangeBatch::inserts(rows),
             next: Offset(END.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished: true,
             bytes: 0,
         }))

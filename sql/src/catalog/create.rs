@@ -159,7 +159,10 @@ impl Catalog {
         })?;
         notices.extend(connector.upgrade_options(&mut table.options));
         check::metadata(table, connector).map_err(|e| e.at("table", table.path.name.clone()))?;
-        freshet_connector_api::connector::check_options(connector, &table.to_spec()?)
+        let spec = table.to_spec()?;
+        freshet_connector_api::connector::check_options(connector, &spec)?;
+        notices.extend(freshet_connector_api::connector::option_notices(connector, &spec)?);
+        Ok(())
     }
 
     /// Makes a table without a connector in its external catalog, or in the lake.

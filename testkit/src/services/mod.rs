@@ -17,7 +17,7 @@ mod tool;
 
 pub use dataset::flights;
 pub use hdfs::Hdfs;
-pub use kafka::Kafka;
+pub use kafka::{Kafka, PASSWORD as KAFKA_PASSWORD, USER as KAFKA_USER};
 pub use process::GUARD_NAME;
 pub use readers::Readers;
 pub use rest::IcebergRest;

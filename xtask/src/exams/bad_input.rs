@@ -17,6 +17,7 @@ pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Outcomes, String>
     let mut outcomes = json_records(&folder.join("json/test_parsing"))?;
     outcomes.extend(own_csv(&folder.join("csv/own_cases.json"))?);
     outcomes.extend(spectrum(&folder.join("csv/spectrum"))?);
+    outcomes.extend(strings(&folder.join("strings/blns.json"))?);
     for (sub, extension) in [("parquet/bad_data", "parquet"), ("parquet/good_data", "parquet"), ("avro", "avro")] {
         outcomes.extend(whole_files(folder, sub, extension)?);
     }
@@ -178,6 +179,39 @@ fn spectrum(folder: &Path) -> Result<Outcomes, String> {
         outcomes.push((format!("spectrum/{stem}"), outcome));
     }
     Ok(outcomes)
+}
+
+/// Each string must come back byte for byte from JSON lines through a table to a format and from there.
+fn strings(file: &Path) -> Result<Outcomes, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let all: Vec<String> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+    let one = |format: &str| {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let lines: Vec<String> =
+            all.iter().enumerate().map(|(i, s)| serde_json::json!({ "i": i, "s": s }).to_string()).collect();
+        std::fs::write(folder.path().join("in.json"), lines.join("\n")).expect("the temporary folder can be written");
+        let table = |name: &str, path: &str, format: &str| {
+            format!(
+                "CREATE TEMPORARY TABLE {name} (i INT, s STRING) WITH ('connector' = 'filesystem', \
+                 'path' = '{}', 'format' = '{format}');\n",
+                folder.path().join(path).display()
+            )
+        };
+        let first = table("a", "in.json", "json") + &table("b", "out", format) + "INSERT INTO b SELECT i, s FROM a;";
+        if let Err(e) = session::run(&first, RowText::Json, false) {
+            return Outcome::Wrong(e.to_string());
+        }
+        let second = table("b", "out", format) + "SELECT i, s FROM b;";
+        match session::run(&second, RowText::Json, false) {
+            Err(e) => Outcome::Wrong(e.to_string()),
+            Ok(answer) => {
+                let want: Vec<String> = all.iter().enumerate().map(|(i, s)| format!("i={i} s={s}")).collect();
+                difference(&answer.rows, &want).map_or(Outcome::Pass, Outcome::Wrong)
+            }
+        }
+    };
+    let caught_one = |format| caught(std::panic::AssertUnwindSafe(|| one(format)));
+    Ok(["json", "csv", "parquet", "avro"].map(|f| (format!("strings/{f}"), caught_one(f))).into())
 }
 
 /// Files that a format owns whole, read by `SELECT * FROM 'file'`.

@@ -127,7 +127,7 @@ impl ByteSource {
 
 /// A file is not what it was when the checkpoint was taken.
 pub(super) fn changed(path: &str) -> Error {
-    Error::data("filesystem.changed", format!("file \"{path}\" is shorter than what was read of it"))
+    Error::data("filesystem.changed", format!("file \"{path}\" is not what it was when it was read before"))
         .hint("bring the old file back, or start over with --from-scratch")
 }
 

@@ -6,7 +6,7 @@ use super::locate::Files;
 use crate::records::{Framing, Piece, RecordCutter};
 use arrow::array::{ArrayRef, RecordBatch};
 use freshet_connector_api::{AssignedSplit, DeadLetter, Offset, Poll, PollLimit, SourceBatch, SourceReader, SplitId};
-use freshet_formats::{FileReader, Format, RecordDecoder};
+use freshet_formats::{FileReader, Format, RecordDecoder, RefusedRow};
 use freshet_types::{ChangeBatch, Error, ErrorKind, Options, Result};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ enum Body {
     Records {
         cutter: RecordCutter,
         source: ByteSource,
+        /// Whether a byte-order mark may stand before the first record; in raw bytes it would be part of it.
+        marked: bool,
     },
     Rows {
         reader: Box<dyn FileReader>,
@@ -56,6 +58,35 @@ enum Body {
     Broken(Error),
 }
 
+/// Where a split stands.
+struct Place {
+    /// Position of the next record, or number of rows before.
+    position: u64,
+    /// Size that the file had, for a format that owns whole files: a file that is another one is noticed.
+    size: Option<u64>,
+}
+
+impl Place {
+    fn text(&self) -> Offset {
+        Offset(match self.size {
+            Some(size) => format!("{}/{size}", self.position),
+            None => self.position.to_string(),
+        })
+    }
+
+    fn parse(offset: &Offset) -> Result<Self> {
+        let (position, size) = match offset.0.split_once('/') {
+            Some((position, size)) => (position, Some(size)),
+            None => (offset.0.as_str(), None),
+        };
+        match (position.parse(), size.map(str::parse).transpose()) {
+            (Ok(position), Ok(size)) => Ok(Self { position, size }),
+            _ => Err(Error::data("source.offset", format!("offset \"{}\" is no position in a file", offset.0))
+                .hint("start over with --from-scratch")),
+        }
+    }
+}
+
 /// What one poll gathers.
 #[derive(Default)]
 struct Gathered {
@@ -63,6 +94,8 @@ struct Gathered {
     row_count: usize,
     dead: Vec<DeadLetter>,
     dead_bytes: usize,
+    /// Records that the format lets go, because the table asks for that.
+    ignored: u64,
     broken: Option<Error>,
     finished: bool,
 }
@@ -96,16 +129,15 @@ impl FileSplitReader {
         if split.from.0 == END {
             return Ok(file);
         }
-        let position: u64 = split.from.0.parse().map_err(|_| {
-            Error::data("source.offset", format!("offset \"{}\" is no position in a file", split.from.0))
-                .hint("start over with --from-scratch")
-        })?;
+        let place = Place::parse(&split.from)?;
+        let position = place.position;
         let opened = self.layout.file_values(storage, &entry).and_then(|values| {
             file.values = values;
             match self.framing {
                 Some(framing) => {
                     let source = ByteSource::open(storage, path, position)?;
-                    Ok(Body::Records { cutter: RecordCutter::new(framing, position), source })
+                    let marked = self.format.name() != "raw";
+                    Ok(Body::Records { cutter: RecordCutter::new(framing, position), source, marked })
                 }
                 None => {
                     let schema = &self.layout.decoded;
@@ -116,7 +148,11 @@ impl FileSplitReader {
             }
         });
         let is_plain = super::bytes::Compression::of(path).is_ok_and(|c| c == super::bytes::Compression::None);
-        if self.framing.is_some() && is_plain && position > entry.size {
+        let is_cut = match place.size {
+            None => self.framing.is_some() && is_plain && position > entry.size,
+            Some(size) => size > entry.size || size != entry.size && !self.format.files_grow(),
+        };
+        if is_cut {
             return Err(changed(path));
         }
         file.body = match opened {
@@ -131,14 +167,14 @@ impl FileSplitReader {
 
 /// Cuts and decodes until there are enough rows.
 fn read_records(
-    cutter: &mut RecordCutter,
-    source: &mut ByteSource,
+    (cutter, source, marked): (&mut RecordCutter, &mut ByteSource, bool),
     decoder: &mut dyn RecordDecoder,
     split: &SplitId,
     limit: PollLimit,
     gathered: &mut Gathered,
 ) -> Result<()> {
     let before = source.bytes_read();
+    let ignored_before = decoder.ignored_count();
     let mut at = cutter.position();
     while decoder.row_count() < limit.rows && gathered.dead.len() < DEAD_MAX && gathered.dead_bytes < DEAD_BYTES_MAX {
         let Some(piece) = cutter.next() else {
@@ -146,19 +182,19 @@ fn read_records(
                 gathered.finished = true;
                 break;
             }
-            if source.bytes_read() - before > BATCH_BYTES && decoder.row_count() + gathered.dead.len() > 0 {
+            if source.bytes_read() - before > BATCH_BYTES {
                 break;
             }
             if let Err(e) = cutter.fill(source) {
                 match source.error(e, split) {
                     e if e.kind() == ErrorKind::Data => gathered.broken = Some(e),
                     // What was gathered is handed out first; the next poll meets the trouble again, or not.
-                    _ if decoder.row_count() + gathered.dead.len() > 0 => {}
+                    _ if decoder.row_count() + gathered.dead.len() > 0 || decoder.ignored_count() > ignored_before => {}
                     e => return Err(e),
                 }
                 break;
             }
-            if at == 0 {
+            if at == 0 && marked {
                 cutter.skip_byte_order_mark();
                 at = cutter.position();
             }
@@ -175,7 +211,7 @@ fn read_records(
                     at = cutter.position();
                     continue;
                 }
-                Err(e) => (record.to_vec(), e.reason),
+                Err(e) => (cutter.refuse().to_vec(), e.reason),
             },
             Piece::TooLong(kept, length) => {
                 let kept_bytes = kept.len();
@@ -187,6 +223,7 @@ fn read_records(
         at = cutter.position();
     }
     gathered.row_count = decoder.row_count();
+    gathered.ignored = decoder.ignored_count() - ignored_before;
     // Without columns a decoder counts, and has nothing to hand out.
     gathered.rows = Some(decoder.finish()?);
     Ok(())
@@ -196,24 +233,31 @@ impl OpenFile {
     fn read(&mut self, decoder: Option<&mut Box<dyn RecordDecoder>>, limit: PollLimit) -> Result<(Gathered, Offset)> {
         let mut gathered = Gathered::default();
         let next = match &mut self.body {
-            Body::Records { cutter, source } => {
+            Body::Records { cutter, source, marked } => {
                 let decoder =
                     decoder.ok_or_else(|| Error::internal("filesystem.decoder", "records without a decoder"))?;
-                read_records(cutter, source, decoder.as_mut(), &self.split, limit, &mut gathered)?;
+                read_records((cutter, source, *marked), decoder.as_mut(), &self.split, limit, &mut gathered)?;
                 Offset(cutter.position().to_string())
             }
-            Body::Rows { reader, position, .. } => {
+            Body::Rows { reader, position, bytes } => {
                 match reader.next(limit.rows) {
                     Ok(Some(rows)) => {
                         gathered.row_count = rows.num_rows();
                         *position += rows.num_rows() as u64;
                         gathered.rows = Some(rows);
+                        while gathered.dead.len() < DEAD_MAX
+                            && let Some(RefusedRow { raw, reason }) = reader.take_refused()
+                        {
+                            let offset = Offset(position.to_string());
+                            gathered.dead.push(DeadLetter { raw, split: Arc::clone(&self.split), offset, reason });
+                            *position += 1;
+                        }
                     }
                     Ok(None) => gathered.finished = true,
                     Err(e) if e.kind() == ErrorKind::Data => gathered.broken = Some(e),
                     Err(e) => return Err(e),
                 }
-                Offset(position.to_string())
+                Place { position: *position, size: Some(*bytes) }.text()
             }
             Body::End(offset) => {
                 gathered.finished = true;
@@ -277,6 +321,7 @@ impl SourceReader for FileSplitReader {
             changes: ChangeBatch::inserts(rows),
             next,
             dead: gathered.dead,
+            ignored: gathered.ignored,
             split_finished: gathered.finished,
             bytes: file.new_bytes(gathered.finished),
         };

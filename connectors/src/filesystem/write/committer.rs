@@ -5,6 +5,7 @@ use super::journal::Journal;
 use super::token::{self, Token};
 use crate::filesystem::options::Trigger;
 use crate::filesystem::partition;
+use chrono::{DateTime, Offset as _};
 use freshet_connector_api::{Commit, SinkCommitter, WriterContext};
 use freshet_types::{Result, Watermark};
 use std::sync::Arc;
@@ -69,7 +70,10 @@ impl FileCommitter {
         match &self.target.options.trigger {
             Trigger::ProcessTime => self.target.env.clock.now_ms() >= since_ms.saturating_add(delay),
             Trigger::PartitionTime(pattern) => match partition_time(path, pattern.as_deref()) {
-                Some(time) => commit.watermark != Watermark::MIN && commit.watermark.0 > time.saturating_add(delay),
+                Some(time) => {
+                    commit.watermark != Watermark::MIN
+                        && local_ms(commit.watermark.0, self.target.options.time_zone) > time.saturating_add(delay)
+                }
                 None => {
                     tracing::warn!(partition = path, "partition has no time and is completed at the end of the job");
                     false
@@ -77,6 +81,13 @@ impl FileCommitter {
             },
         }
     }
+}
+
+/// What clocks in `zone` show at `ms`, as if they stood in UTC.
+fn local_ms(ms: i64, zone: chrono_tz::Tz) -> i64 {
+    let shift = DateTime::from_timestamp_millis(ms)
+        .map_or(0, |utc| i64::from(utc.with_timezone(&zone).offset().fix().local_minus_utc()) * 1_000);
+    ms.saturating_add(shift)
 }
 
 /// The time that a partition's values stand for, in milliseconds.
@@ -140,5 +151,8 @@ mod tests {
         assert_eq!(time("dt=1970-01-01/h=05", Some("$dt $h:00:00")), Some(5 * 3_600_000));
         assert_eq!(time("hour=01/hours=1970-01-01", Some("$hours $hour:00:00")), Some(3_600_000));
         assert_eq!(time("dt=__DEFAULT_PARTITION__", None), None);
+        let eight_hours = 8 * 3_600_000;
+        assert_eq!(local_ms(0, chrono_tz::Asia::Shanghai), eight_hours);
+        assert_eq!(local_ms(i64::MAX, chrono_tz::Asia::Shanghai), i64::MAX);
     }
 }

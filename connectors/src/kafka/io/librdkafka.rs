@@ -1,8 +1,10 @@
 //! The client on librdkafka.
 
-use super::{ConsumerSettings, KafkaConsumer, KafkaIo, KafkaProducer, OutRecord, Partition, Record, Seen, trouble};
+use super::trouble::{self, Trouble};
+use super::{ConsumerSettings, KafkaConsumer, KafkaIo, KafkaProducer, OutRecord, Partition, Record, Seen};
 use crate::kafka::options::Topics;
-use freshet_types::{Error, Result};
+use freshet_types::caught::caught;
+use freshet_types::{Error, ErrorKind, Result};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -16,8 +18,12 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// How long a flush or a transaction may take.
+/// How long a step of a transaction may take.
 const WRITE_WAIT: Duration = Duration::from_secs(60);
+/// After so long a flush looks whether a delivery has failed.
+const FLUSH_WAIT: Duration = Duration::from_secs(1);
+/// At most so many things that a client tells are listened to at once.
+const TOLD_MAX: usize = 1_000;
 /// Pause while the producer's buffer is full.
 const FULL_WAIT: Duration = Duration::from_millis(5);
 /// Group of readers that have none: librdkafka wants a name, nothing is stored under it.
@@ -28,11 +34,13 @@ pub(in crate::kafka) struct Librdkafka {
     settings: BTreeMap<String, String>,
     /// Asks for metadata and offsets; made when first needed.
     asking: OnceLock<Result<Arc<BaseConsumer<Quiet>>, String>>,
+    /// What the asking client tells.
+    context: Quiet,
 }
 
 impl Librdkafka {
     pub(in crate::kafka) fn new(settings: BTreeMap<String, String>) -> Self {
-        Self { settings, asking: OnceLock::new() }
+        Self { settings, asking: OnceLock::new(), context: Quiet::default() }
     }
 
     /// The same client in another group.
@@ -47,7 +55,11 @@ impl Librdkafka {
     }
 
     fn error(&self, what: &str, e: &KafkaError) -> Error {
-        trouble::error(what, &self.brokers(), e)
+        // What the client has to tell waits until somebody listens.
+        if let Some(Ok(consumer)) = self.asking.get() {
+            (0..TOLD_MAX).take_while(|_| consumer.poll(Duration::ZERO).is_some()).for_each(drop);
+        }
+        self.context.explain(what, &self.brokers(), e)
     }
 
     fn config(&self) -> ClientConfig {
@@ -79,7 +91,7 @@ impl Librdkafka {
 
     fn asking(&self) -> Result<&BaseConsumer<Quiet>> {
         let made = self.asking.get_or_init(|| {
-            let made = self.consumer_config().create_with_context(Quiet).map(Arc::new);
+            let made = self.consumer_config().create_with_context(self.context.clone()).map(Arc::new);
             made.map_err(|e| self.error("a setting of the Kafka client is refused", &e).text().to_string())
         });
         match made {
@@ -114,6 +126,8 @@ impl Librdkafka {
 impl KafkaIo for Librdkafka {
     fn partitions(&self, topics: &Topics) -> Result<Vec<Partition>> {
         let asking = self.asking()?;
+        // Trouble that has passed explains nothing.
+        self.context.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut found = Vec::new();
         let mut ask = |name: Option<&str>, wanted: &dyn Fn(&str) -> bool| {
             let what = format!("the partitions of topic \"{}\" were not found", name.unwrap_or("*"));
@@ -133,7 +147,7 @@ impl KafkaIo for Librdkafka {
                     ask(Some(name), &|n| n == name)?;
                 }
             }
-            Topics::Pattern(pattern) => ask(None, &|n| !n.starts_with("__") && pattern.is_match(n))?,
+            Topics::Pattern(_) => ask(None, &|n| topics.contain(n))?,
         }
         found.sort();
         found.dedup();
@@ -177,10 +191,12 @@ impl KafkaIo for Librdkafka {
         if settings.tells_end {
             config.set("enable.partition.eof", "true");
         }
-        let consumer = config.create_with_context(Quiet);
+        let context = Quiet::default();
+        let consumer = config.create_with_context(context.clone());
         let consumer = consumer.map_err(|e| self.error("a setting of the Kafka client is refused", &e))?;
         let stores = self.settings.contains_key("group.id");
-        Ok(Box::new(Reading { consumer, brokers: self.brokers(), with_headers: settings.with_headers, stores }))
+        let brokers = self.brokers();
+        Ok(Box::new(Reading { consumer, context, brokers, with_headers: settings.with_headers, stores }))
     }
 
     fn producer(&self, transactional_id: Option<&str>) -> Result<Box<dyn KafkaProducer>> {
@@ -209,8 +225,21 @@ impl KafkaIo for Librdkafka {
     }
 }
 
-/// Takes no notice of what clients log.
-struct Quiet;
+/// Takes no notice of what clients log, but keeps the last trouble that they tell: calls only say that they had no answer.
+#[derive(Clone, Default)]
+struct Quiet {
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+impl Quiet {
+    /// The error of a call, with the trouble behind it.
+    fn explain(&self, what: &str, brokers: &str, e: &KafkaError) -> Error {
+        match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(trouble) => trouble.error(what, brokers, e),
+            None => trouble::error(what, brokers, e),
+        }
+    }
+}
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -219,6 +248,9 @@ impl ClientContext for Quiet {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka client");
+        if let Some(trouble) = Trouble::of(&error, reason) {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+        }
     }
 }
 
@@ -226,6 +258,7 @@ impl ConsumerContext for Quiet {}
 
 struct Reading {
     consumer: BaseConsumer<Quiet>,
+    context: Quiet,
     brokers: String,
     with_headers: bool,
     /// Whether the user named a group.
@@ -234,7 +267,7 @@ struct Reading {
 
 impl Reading {
     fn error(&self, what: &str, e: &KafkaError) -> Error {
-        trouble::error(what, &self.brokers, e)
+        self.context.explain(what, &self.brokers, e)
     }
 }
 
@@ -266,12 +299,11 @@ impl KafkaConsumer for Reading {
             Timestamp::CreateTime(ms) => (Some(ms), "CreateTime"),
             Timestamp::LogAppendTime(ms) => (Some(ms), "LogAppendTime"),
         };
-        let mut headers = Vec::new();
-        if self.with_headers
-            && let Some(all) = record.headers()
-        {
-            headers.extend(all.iter().map(|h| (h.key, h.value)));
-        }
+        let headers = match record.headers() {
+            // The library panics over a name that is not UTF-8.
+            Some(all) if self.with_headers => caught(|| all.iter().map(|h| (h.key, h.value)).collect()).ok(),
+            _ => Some(Vec::new()),
+        };
         see(Seen::Record(Record {
             topic: record.topic(),
             partition: record.partition(),
@@ -330,8 +362,16 @@ struct Writing {
 }
 
 impl Writing {
+    /// Unlike a reader, a writer that gives up ends its job: what was handed over may be half written.
     fn error(&self, what: &str, e: &KafkaError) -> Error {
-        trouble::error(what, &self.brokers, e)
+        let error = trouble::error(what, &self.brokers, e);
+        match error.kind() {
+            ErrorKind::Unavailable => Error::unavailable(error.code(), error.text()).hint(
+                "check properties.bootstrap.servers and that the broker runs; a job that has stopped goes on from its \
+                 last checkpoint when it is started again (properties.delivery.timeout.ms says how long it waits)",
+            ),
+            _ => error,
+        }
     }
 
     /// Refuses to go on once a record was lost: what follows it must not be taken for complete.
@@ -358,14 +398,13 @@ impl KafkaProducer for Writing {
             }
             out.headers = Some(headers);
         }
-        let mut waited = Duration::ZERO;
         loop {
             match self.producer.send(out) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if waited < WRITE_WAIT => {
+                // Waits as long as the client tries to deliver: then a delivery fails, or there is room.
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     self.check()?;
                     std::thread::sleep(FULL_WAIT);
-                    waited += FULL_WAIT;
                     out = back;
                 }
                 Err((e, _)) => return Err(self.error("a record was not taken", &e)),
@@ -374,9 +413,14 @@ impl KafkaProducer for Writing {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let flushed = self.producer.flush(WRITE_WAIT);
-        flushed.map_err(|e| self.error("records were not written", &e))?;
-        self.check()
+        loop {
+            match self.producer.flush(FLUSH_WAIT) {
+                Ok(()) => return self.check(),
+                // The client still tries; a record that it gives up is a failed delivery.
+                Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => self.check()?,
+                Err(e) => return Err(self.error("records were not written", &e)),
+            }
+        }
     }
 
     fn begin(&mut self) -> Result<()> {

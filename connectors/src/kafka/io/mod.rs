@@ -29,6 +29,9 @@ impl Partition {
     }
 }
 
+/// Names and values.
+pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
+
 /// A record that was read.
 pub(super) struct Record<'a> {
     pub(super) topic: &'a str,
@@ -38,8 +41,8 @@ pub(super) struct Record<'a> {
     pub(super) timestamp_type: &'static str,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    /// Only when they were asked for.
-    pub(super) headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    /// Only when they were asked for; none when one of them cannot be read.
+    pub(super) headers: Option<Headers<'a>>,
 }
 
 /// What a consumer came across.

@@ -1,7 +1,44 @@
 //! Tells who must act when the client reports an error.
 
-use freshet_types::Error;
+use freshet_types::{Error, ErrorKind};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// What a client told beside the result of a call: why it cannot talk to its brokers.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    reason: String,
+    /// Whether trying again is of no use.
+    is_refusal: bool,
+}
+
+impl Trouble {
+    /// Trouble with logins, certificates and names; other trouble is told by calls.
+    pub(super) fn of(e: &KafkaError, reason: &str) -> Option<Self> {
+        let is_refusal = match e.rdkafka_error_code()? {
+            Code::Authentication | Code::SaslAuthenticationFailed => true,
+            // Also told when a broker ends while hands are shaken.
+            Code::SSL => reason.contains("verify failed"),
+            Code::Resolve => false,
+            _ => return None,
+        };
+        Some(Self { reason: reason.to_string(), is_refusal })
+    }
+
+    /// The error of a call that failed with `e`.
+    pub(super) fn error(&self, what: &str, brokers: &str, e: &KafkaError) -> Error {
+        let error = error(what, brokers, e);
+        if error.kind() != ErrorKind::Unavailable {
+            return error;
+        }
+        let reason = &self.reason;
+        if self.is_refusal {
+            return Error::denied("kafka.denied", format!("kafka at \"{brokers}\" refuses: {what}: {reason}"))
+                .hint("check properties.security.protocol, ssl.* and sasl.*, and the rights of the user");
+        }
+        Error::unavailable(error.code(), format!("kafka at \"{brokers}\" does not answer: {what}: {reason}"))
+            .hint("check properties.bootstrap.servers and that the broker runs; the job goes on by itself")
+    }
+}
 
 /// The error for users; `what` says what was tried.
 pub(super) fn error(what: &str, brokers: &str, e: &KafkaError) -> Error {

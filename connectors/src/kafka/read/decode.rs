@@ -36,9 +36,18 @@ pub(super) struct Decoder {
     schema: SchemaRef,
     columns: Vec<Origin>,
     value: Box<dyn RecordDecoder>,
-    /// Decodes keys, when a column comes from there; and which decoded key each row has.
+    /// Decodes keys, whether a column is read from there or not: a record with a key that cannot be understood is bad in
+    /// any query. And which decoded key each row has.
     key: Option<Box<dyn RecordDecoder>>,
     key_of_row: Vec<Option<u32>>,
+    /// A column that comes from the key and is NOT NULL: a record without a key has no value for it.
+    key_required: Option<String>,
+    /// The same of the timestamp.
+    timestamp_required: Option<String>,
+    /// Records without a value that gave no row.
+    tombstones: u64,
+    /// Records that gave no row, as far as they were told.
+    ignored_told: u64,
     topic: String,
     partitions: Vec<i32>,
     offsets: Vec<i64>,
@@ -78,19 +87,30 @@ impl Decoder {
             &options,
         )?;
         let key = match &layout.key_format {
-            Some(format) if !key_fields.is_empty() => {
+            Some(format) => {
                 let options = freshet_formats::split_options(&table.options, "key.", format);
                 let full = full(&layout.key_columns, &|field| key_field(layout, field));
                 Some(record_format(format)?.decoder(&Arc::new(Schema::new(key_fields)), &full, &options)?)
             }
-            _ => None,
+            None => None,
         };
+        let required = |wanted: &dyn Fn(usize) -> bool| {
+            let found = (0..table.columns.len()).find(|i| wanted(*i) && !all.field(*i).is_nullable());
+            found.map(|i| all.field(i).name().clone())
+        };
+        let from_key = |i: usize| layout.key_columns.contains(&i) && !layout.value_columns.contains(&i);
+        let is_timestamp =
+            |i: usize| matches!(&table.columns[i].origin, ColumnOrigin::Metadata { key, .. } if key == "timestamp");
         let mut decoder = Self {
             schema,
             columns,
             value,
             key,
             key_of_row: Vec::new(),
+            key_required: required(&from_key),
+            timestamp_required: required(&is_timestamp),
+            tombstones: 0,
+            ignored_told: 0,
             topic: String::new(),
             partitions: Vec::new(),
             offsets: Vec::new(),
@@ -119,21 +139,42 @@ impl Decoder {
         self.row_count
     }
 
-    /// Appends the rows of a record whose value is `value`; the error says why it gives none.
-    pub(super) fn push(&mut self, record: &Record<'_>, value: &[u8]) -> std::result::Result<(), String> {
+    /// Appends the rows of a record; the error says why it gives none.
+    pub(super) fn push(&mut self, record: &Record<'_>) -> std::result::Result<(), String> {
         let mut key_index = None;
         if let (Some(decoder), Some(key)) = (&mut self.key, record.key) {
             let before = decoder.row_count();
             decoder.push(key).map_err(|e| format!("in the key: {}", e.reason))?;
             key_index = (decoder.row_count() > before).then_some(before as u32);
         }
-        self.value.push(value).map_err(|e| e.reason)?;
+        if let (Some(column), None) = (&self.key_required, key_index) {
+            return Err(format!("the record has no key, and column \"{column}\" is NOT NULL"));
+        }
+        if let (Some(column), None) = (&self.timestamp_required, record.timestamp_ms) {
+            return Err(format!("the record has no timestamp, and column \"{column}\" is NOT NULL"));
+        }
+        if record.headers.is_none() {
+            return Err("the name of a header is not valid UTF-8".to_string());
+        }
+        match record.value {
+            Some(value) => self.value.push(value).map_err(|e| e.reason)?,
+            None => self.value.push_null().map_err(|e| e.reason)?,
+        }
         let row_count = self.value.row_count();
+        if record.value.is_none() && row_count == self.row_count {
+            self.tombstones += 1;
+        }
         for _ in self.row_count..row_count {
             self.append_metadata(record, key_index);
         }
         self.row_count = row_count;
         Ok(())
+    }
+
+    /// Records since the last call that gave neither a row nor an error: tombstones, and what `ignore-parse-errors` lets go.
+    pub(super) fn take_ignored(&mut self) -> u64 {
+        let total = self.tombstones + self.value.ignored_count();
+        total - std::mem::replace(&mut self.ignored_told, total)
     }
 
     fn append_metadata(&mut self, record: &Record<'_>, key_index: Option<u32>) {
@@ -148,7 +189,7 @@ impl Decoder {
         self.timestamps.push(record.timestamp_ms);
         self.timestamp_types.push(record.timestamp_type);
         if let Some(builder) = &mut self.headers {
-            append_headers(builder, &record.headers);
+            append_headers(builder, record.headers.as_deref().unwrap_or_default());
         }
     }
 
@@ -220,9 +261,9 @@ fn key_field(layout: &Layout, field: &Field) -> Field {
 /// A format of single records.
 pub(in crate::kafka) fn record_format(name: &str) -> Result<&'static dyn freshet_formats::Format> {
     let format = freshet_formats::find(name)?;
-    if format.name() == "parquet" {
+    if format.framing(&freshet_types::Options::default()) == freshet_formats::Framing::File {
         return Err(Error::unsupported("kafka.format", format!("format \"{name}\" has no single records"))
-            .hint("use json, csv, avro or raw"));
+            .hint("use json, csv or raw"));
     }
     Ok(format)
 }

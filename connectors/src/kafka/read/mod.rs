@@ -2,12 +2,14 @@
 
 mod decode;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 pub(super) use decode::record_format;
 
 use super::io::{KafkaIo, Librdkafka, Partition};
 use super::options::{self, Layout, Place, ScanOptions};
-use freshet_connector_api::{Boundedness, Offset, Source, SourceReader, Split, TableSpec};
+use freshet_connector_api::{Boundedness, Offset, Source, SourceReader, Split, SplitId, TableSpec};
 use freshet_types::{Error, Result};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,8 +48,16 @@ impl Position {
 /// One table, read.
 pub(super) struct KafkaSource {
     inner: Arc<Inner>,
-    /// Partitions that were found before; later ones are new and begin at their first record.
-    known: Mutex<Option<HashSet<Partition>>>,
+    known: Mutex<Known>,
+}
+
+/// Partitions that were found before; later ones are new and begin at their first record.
+#[derive(Default)]
+struct Known {
+    /// None before the job looked for the first time, be it in an earlier run.
+    partitions: Option<HashSet<Partition>>,
+    /// Whether this run has looked.
+    looked: bool,
 }
 
 /// What source and readers share.
@@ -71,7 +81,7 @@ impl KafkaSource {
         let inner = Arc::new(Inner { table: table.clone(), layout, scan, io });
         let all: Vec<usize> = (0..table.columns.len()).collect();
         decode::Decoder::new(&inner.table, &inner.layout, &all)?;
-        Ok(Self { inner, known: Mutex::new(None) })
+        Ok(Self { inner, known: Mutex::default() })
     }
 }
 
@@ -89,7 +99,14 @@ impl Inner {
             }
             Place::Group => {
                 let found = self.io.group_offsets(partitions)?;
-                let otherwise = |p: &Partition| self.resolve(&self.scan.reset, std::slice::from_ref(p)).map(|o| o[0]);
+                let otherwise = |p: &Partition| match &self.scan.reset {
+                    Some(place) => self.resolve(place, std::slice::from_ref(p)).map(|o| o[0]),
+                    None => Err(Error::invalid(
+                        "kafka.no_group_offset",
+                        format!("the group has no offset in partition \"{}\"", p.split_id()),
+                    )
+                    .hint("set properties.auto.offset.reset to earliest or latest, or another scan.startup.mode")),
+                };
                 partitions.iter().zip(found).map(|(p, offset)| offset.map_or_else(|| otherwise(p), Ok)).collect()
             }
             Place::Specific(offsets) => {
@@ -97,6 +114,17 @@ impl Inner {
                 each(&|p| offsets.get(&p.number).map_or_else(|| otherwise(p), |offset| Ok(*offset)))
             }
         }
+    }
+
+    /// Refuses a partition of a checkpoint whose topic the table no longer names.
+    fn check_topic(&self, partition: &Partition) -> Result<()> {
+        if self.scan.topics.contain(&partition.topic) {
+            return Ok(());
+        }
+        let text = format!("the checkpoint stands in topic \"{}\", which the table does not name", partition.topic);
+        Err(Error::invalid("kafka.topic_changed", text)
+            .at("table", &self.table.name)
+            .hint("name the topic again, start over with --from-scratch, or give the job another name"))
     }
 
     /// Where reading ends.
@@ -121,17 +149,26 @@ impl Source for KafkaSource {
         let inner = &self.inner;
         let partitions = inner.io.partitions(&inner.scan.topics)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = if known.is_some() { &Place::Earliest } else { &inner.scan.start };
-        let is_new = |p: &&Partition| known.as_ref().is_none_or(|known| !known.contains(p));
-        let new: Vec<Partition> = partitions.iter().filter(is_new).cloned().collect();
+        let place = if known.partitions.is_some() { &Place::Earliest } else { &inner.scan.start };
+        let is_old = |p: &Partition| known.partitions.as_ref().is_some_and(|known| known.contains(p));
+        let (old, new): (Vec<Partition>, Vec<Partition>) = partitions.into_iter().partition(is_old);
         let starts = inner.resolve(place, &new)?;
         let ends = inner.ends(&new)?;
-        known.get_or_insert_default().extend(new.iter().cloned());
-        let split = |((p, next), end): ((&Partition, i64), Option<i64>)| Split {
-            id: p.split_id().into(),
-            start: Position { next, end }.text(),
-        };
-        Ok(new.iter().zip(starts).zip(ends).map(split).collect())
+        let split = |p: &Partition, next, end| Split { id: p.split_id().into(), start: Position { next, end }.text() };
+        let mut splits: Vec<Split> =
+            new.iter().zip(starts).zip(ends).map(|((p, next), end)| split(p, next, end)).collect();
+        if !known.looked {
+            // The checkpoint says where these begin.
+            splits.extend(old.iter().map(|p| split(p, 0, None)));
+        }
+        known.looked = true;
+        known.partitions.get_or_insert_default().extend(new);
+        Ok(splits)
+    }
+
+    fn resume(&self, splits: &[SplitId]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.partitions = Some(splits.iter().filter_map(|id| Partition::of_split(id)).collect());
     }
 
     fn discovery_interval(&self) -> Option<Duration> {

@@ -39,8 +39,9 @@ struct SplitState {
     /// Whether the end was reached; and whether that was said.
     ended: bool,
     told_end: bool,
-    /// Records without a value, which give no row.
-    tombstones: u64,
+    /// In a bounded source, an offset that was there before its consumer began to read: news of the end of the partition
+    /// are newer than that.
+    high: i64,
 }
 
 impl SplitState {
@@ -59,18 +60,13 @@ impl SplitState {
         self.moved = true;
         self.position.next = record.offset + 1;
         self.bytes += (record.value.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len)) as u64;
-        match record.value {
-            None => self.tombstones += 1,
-            Some(value) => {
-                if let Err(reason) = self.decoder.push(record, value) {
-                    self.dead.push(DeadLetter {
-                        raw: value.to_vec(),
-                        split: Arc::clone(&self.id),
-                        offset: Offset(record.offset.to_string()),
-                        reason,
-                    });
-                }
-            }
+        if let Err(reason) = self.decoder.push(record) {
+            self.dead.push(DeadLetter {
+                raw: record.value.unwrap_or_default().to_vec(),
+                split: Arc::clone(&self.id),
+                offset: Offset(record.offset.to_string()),
+                reason,
+            });
         }
         if self.position.end.is_some_and(|end| self.position.next >= end) {
             self.ended = true;
@@ -81,9 +77,6 @@ impl SplitState {
         self.moved = false;
         let split_finished = self.ended && !self.told_end;
         self.told_end |= self.ended;
-        if split_finished && self.tombstones > 0 {
-            tracing::info!(split = %self.id, count = self.tombstones, "records without a value gave no row");
-        }
         // A split that has ended forgets where: when its job is started again, it may have grown.
         let end = if self.ended { None } else { self.position.end };
         Ok(SourceBatch {
@@ -91,6 +84,7 @@ impl SplitState {
             changes: self.decoder.finish()?,
             next: Position { next: self.position.next, end }.text(),
             dead: std::mem::take(&mut self.dead),
+            ignored: self.decoder.take_ignored(),
             split_finished,
             bytes: std::mem::take(&mut self.bytes),
         })
@@ -179,11 +173,23 @@ impl KafkaReader {
         let io = Arc::clone(&self.inner.io);
         let is_it = |s: &&mut SplitState| s.partition.number == number && s.partition.topic == topic && !s.ended;
         let Some(split) = self.splits.iter_mut().find(is_it) else { return Ok(()) };
-        // The last offsets may belong to marks of transactions, which are no records.
-        let (_, high) = io.bounds(&split.partition)?;
-        if split.position.end.is_some_and(|end| high >= end) {
-            split.position.next = split.position.next.max(split.position.end.unwrap_or_default());
+        let Some(end) = split.position.end else { return Ok(()) };
+        if end <= split.high {
+            // The last offsets belong to marks of transactions, which are no records.
+            split.position.next = split.position.next.max(end);
             split.ended = true;
+            return Ok(());
+        }
+        // Reading ends further on than the partition reached when it began. How far it reaches now is younger than the
+        // news of its end: reads on from here, and waits for the next.
+        let (_, high) = io.bounds(&split.partition)?;
+        if high > split.high {
+            split.high = high;
+            let (partition, next) = (split.partition.clone(), split.position.next);
+            if let Some(consumer) = self.consumers.get_mut(topic) {
+                consumer.remove(&partition)?;
+                consumer.add(&[(partition, next)])?;
+            }
         }
         Ok(())
     }
@@ -215,11 +221,14 @@ impl SourceReader for KafkaReader {
             let partition = Partition::of_split(&split.id).ok_or_else(|| {
                 Error::internal("kafka.split", format!("\"{}\" is no partition of a topic", split.id))
             })?;
+            self.inner.check_topic(&partition)?;
             let mut position = Position::parse(&split.from)?;
+            let mut high = 0;
             if self.is_bounded() {
                 if position.end.is_none() {
                     position.end = self.inner.ends(std::slice::from_ref(&partition))?[0];
                 }
+                high = self.inner.io.bounds(&partition)?.1;
             } else {
                 position.end = None;
             }
@@ -238,7 +247,7 @@ impl SourceReader for KafkaReader {
                 consumed: !ended,
                 ended,
                 told_end: false,
-                tombstones: 0,
+                high,
             });
         }
         for (name, partitions) in begun {

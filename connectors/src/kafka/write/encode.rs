@@ -30,6 +30,17 @@ impl Part {
         let columns = self.columns.iter().map(|i| Arc::clone(rows.column(*i))).collect();
         crate::rows::batch(&self.schema, columns, rows.num_rows())
     }
+
+    /// The bytes of row `row`; none where the format writes NULL as a record without a value.
+    fn encode(&mut self, rows: &RecordBatch, row: usize, out: &mut Option<Vec<u8>>) -> Result<()> {
+        if self.encoder.is_null(rows, row) {
+            *out = None;
+            return Ok(());
+        }
+        let bytes = out.get_or_insert_default();
+        bytes.clear();
+        self.encoder.append(rows, row, bytes)
+    }
 }
 
 impl RowEncoder {
@@ -82,13 +93,9 @@ impl RowEncoder {
             if weight < 0 {
                 return Err(Error::internal("kafka.retraction", "a row was taken back from a sink that only appends"));
             }
-            let value = record.value.get_or_insert_default();
-            value.clear();
-            self.value.encoder.append(&values, row, value)?;
+            self.value.encode(&values, row, &mut record.value)?;
             if let (Some(part), Some(keys)) = (&mut self.key, &keys) {
-                let key = record.key.get_or_insert_default();
-                key.clear();
-                part.encoder.append(keys, row, key)?;
+                part.encode(keys, row, &mut record.key)?;
             }
             record.timestamp_ms = timestamps.as_ref().and_then(|t| t.is_valid(row).then(|| t.value(row)));
             if let Some(i) = self.headers {

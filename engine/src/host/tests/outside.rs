@@ -168,6 +168,7 @@ impl SourceReader for TopicReader {
                 changes,
                 next: Offset(end.to_string()),
                 dead,
+                ignored: 0,
                 split_finished: finished,
             }));
         }
