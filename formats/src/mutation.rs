@@ -89,7 +89,7 @@ fn damaged_records(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlF
     };
     let records: Vec<Vec<u8>> = (0..ROWS).map(record).collect();
     let mut dice = Dice::new(0x5EED);
-    for round in 0..rounds(400) {
+    for round in 0..rounds(200) {
         let victim = (dice.roll() % ROWS as u64) as usize;
         let bad = damage(&records[victim], &mut dice);
         let shown = || format!("round {round}: {}", String::from_utf8_lossy(&bad));
@@ -149,7 +149,7 @@ fn damaged_files(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlFie
     file.extend(writer.finish().unwrap());
     let mut dice = Dice::new(seed);
     let before = peak_kib();
-    for round in 0..rounds(150) {
+    for round in 0..rounds(100) {
         // Lengths, counts and encodings stand in the head and in the tail: hit those as often as what lies between.
         let edge = file.len().min(2_000);
         let broken = match dice.roll() % 3 {

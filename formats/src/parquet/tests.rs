@@ -59,7 +59,16 @@ fn columns_are_cast_where_nothing_is_lost() {
         "the file holds STRING where the table says INT (column t); declare the column as STRING"
     );
     let strict: SchemaRef = Arc::new(Schema::new(vec![SqlField::new("n", SqlType::Int).not_null().to_arrow()]));
-    assert_eq!(open(&strict).unwrap().next(10).unwrap_err().code(), "value.null");
+    let mut reader = open(&strict).unwrap();
+    assert_eq!(reader.next(10).unwrap().unwrap().num_rows(), 1);
+    let refused = reader.take_refused().unwrap();
+    assert_eq!(refused.raw, b"{\"n\":null}");
+    assert!(refused.reason.starts_with("the file holds NULL in a column that is NOT NULL"), "{}", refused.reason);
+    assert!(reader.next(10).unwrap().is_none() && reader.take_refused().is_none());
+    // A row that is refused and that nobody takes is an error.
+    let mut reader = open(&strict).unwrap();
+    assert_eq!([reader.next(10), reader.next(10)].map(|rows| rows.unwrap().unwrap().num_rows()), [1, 0]);
+    assert_eq!(reader.next(10).unwrap_err().code(), "value.null");
     let absent: SchemaRef = Arc::new(Schema::new(vec![SqlField::new("x", SqlType::Int).not_null().to_arrow()]));
     assert_eq!(open(&absent).err().unwrap().code(), "file.column_missing");
 }
