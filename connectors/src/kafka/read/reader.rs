@@ -49,7 +49,9 @@ impl SplitState {
         if self.ended {
             return;
         }
-        if self.position.end.is_some_and(|end| record.offset >= end) {
+        if let Some(end) = self.position.end.filter(|end| record.offset >= *end) {
+            // Nothing before the end is still to come.
+            self.position.next = self.position.next.max(end);
             self.ended = true;
             return;
         }
