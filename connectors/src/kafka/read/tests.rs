@@ -302,7 +302,8 @@ fn a_bounded_job_ends_where_the_topic_ended_and_goes_on_from_there() {
     assert_eq!(before.rows, ["1", "2"]);
     assert_eq!(before.offsets["t-0"].0, "3", "the mark of the transaction was passed");
     broker.append("t", 2, [record("{\"n\":4}")]);
-    let after = again(&source_of(), &before);
+    let mut after = again(&source_of(), &before);
+    after.rows.sort();
     assert_eq!(after.rows, ["3", "4"]);
     assert!(again(&source_of(), &after).rows.is_empty());
 }
