@@ -144,10 +144,7 @@ fn properties(folder: &Path, port: u16, controller: u16, secured: Option<&Secure
             ("ssl.keystore.type", "PKCS12".into()),
             ("ssl.keystore.password", STORE_PASSWORD.into()),
             ("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256".into()),
-            (
-                "listener.name.sasl_ssl.plain.sasl.jaas.config",
-                format!("{plain} required user_{USER}=\"{PASSWORD}\";"),
-            ),
+            ("listener.name.sasl_ssl.plain.sasl.jaas.config", format!("{plain} required user_{USER}=\"{PASSWORD}\";")),
             ("listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config", format!("{scram} required;")),
         ];
     }
