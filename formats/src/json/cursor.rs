@@ -2,6 +2,7 @@
 //! wanted or not.
 
 use crate::parse::number;
+use wide::u8x16;
 
 /// Levels of nesting below the record.
 const DEPTH_MAX: usize = 1_000;
@@ -35,21 +36,6 @@ pub(crate) struct Number<'a> {
     pub(crate) text: &'a [u8],
     /// Whether it has neither point nor exponent.
     pub(crate) whole: bool,
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// Marks, in the highest bit of each byte, where `word` holds a quote, a backslash or a control character. Only the lowest
-/// mark is exact.
-#[inline]
-fn marks(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    ((quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word))
-        & HIGHS
 }
 
 impl<'a> Cursor<'a> {
@@ -175,22 +161,24 @@ impl<'a> Cursor<'a> {
     fn run(&mut self) -> Step<bool> {
         let mut not_ascii = 0;
         let mut at = self.at;
-        while let Some(chunk) = self.bytes[at..].first_chunk::<8>() {
-            let word = u64::from_le_bytes(*chunk);
-            let found = marks(word);
+        while let Some(chunk) = self.bytes[at..].first_chunk::<16>() {
+            let bytes = u8x16::new(*chunk);
+            let control = bytes.min(u8x16::splat(0x1F)).simd_eq(bytes);
+            let ends = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control;
+            let (found, high) = (ends.to_bitmask(), bytes.to_bitmask());
             if found != 0 {
-                let byte = found.trailing_zeros() / 8;
-                not_ascii |= word & !(u64::MAX << (8 * byte));
+                let byte = found.trailing_zeros();
+                not_ascii |= high & !(u32::MAX << byte);
                 self.at = at + byte as usize;
-                return self.end_run(not_ascii & HIGHS != 0);
+                return self.end_run(not_ascii != 0);
             }
-            not_ascii |= word;
-            at += 8;
+            not_ascii |= high;
+            at += 16;
         }
         let rest = &self.bytes[at..];
         let len = rest.iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..0x20)).count();
         self.at = at + len;
-        self.end_run(not_ascii & HIGHS != 0 || !rest[..len].is_ascii())
+        self.end_run(not_ascii != 0 || !rest[..len].is_ascii())
     }
 
     #[inline]
