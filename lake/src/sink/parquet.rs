@@ -10,6 +10,7 @@ use freshet_types::{Error, Result};
 use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, NestedFieldRef, Schema, Struct};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Encoding;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use std::collections::{HashMap, HashSet};
@@ -50,7 +51,7 @@ impl ParquetFile {
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_created_by(format!("freshet version {}", env!("CARGO_PKG_VERSION")));
         for (field, column) in schema.fields().iter().zip(first.columns()) {
-            chosen = choose_dictionary(chosen, vec![field.name().clone()], column);
+            chosen = choose_encoding(chosen, vec![field.name().clone()], column);
         }
         // Without the Arrow schema inside, every reader takes the types from Parquet itself.
         let options = ArrowWriterOptions::new().with_properties(chosen.build()).with_skip_arrow_metadata(true);
@@ -126,8 +127,10 @@ fn split_offsets(footer: &parquet::file::metadata::ParquetMetaData) -> Vec<i64> 
     footer.row_groups().iter().filter_map(start).collect()
 }
 
-/// Turns the dictionary off for columns whose first values hardly repeat: encoding them costs twice as much with one.
-fn choose_dictionary(
+/// Chooses how the values of a column are laid out: without a dictionary where the first of them hardly repeat (encoding them
+/// costs twice as much with one), and then, or when the dictionary grows too large, whole numbers by their differences and
+/// texts with their lengths apart. That leaves less for the compressor, which is where most of the time goes.
+fn choose_encoding(
     mut builder: WriterPropertiesBuilder,
     path: Vec<String>,
     column: &ArrayRef,
@@ -137,15 +140,32 @@ fn choose_dictionary(
             for (field, child) in fields.iter().zip(column.as_struct().columns()) {
                 let mut path = path.clone();
                 path.push(field.name().clone());
-                builder = choose_dictionary(builder, path, child);
+                builder = choose_encoding(builder, path, child);
             }
             builder
         }
         DataType::List(_) | DataType::Map(..) => builder,
-        _ => match repeats(column) {
-            Some(false) => builder.set_column_dictionary_enabled(ColumnPath::new(path), false),
-            _ => builder,
-        },
+        data_type => {
+            let path = ColumnPath::new(path);
+            if let Some(encoding) = plain_encoding(data_type) {
+                builder = builder.set_column_encoding(path.clone(), encoding);
+            }
+            match repeats(column) {
+                Some(false) => builder.set_column_dictionary_enabled(path, false),
+                _ => builder,
+            }
+        }
+    }
+}
+
+/// The encoding of values that are in no dictionary; none leaves them as they are.
+fn plain_encoding(data_type: &DataType) -> Option<Encoding> {
+    match data_type {
+        DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Time64(_) | DataType::Timestamp(..) => {
+            Some(Encoding::DELTA_BINARY_PACKED)
+        }
+        DataType::Utf8 | DataType::Binary => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        _ => None,
     }
 }
 
