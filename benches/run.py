@@ -1,48 +1,22 @@
-"""Compares Freshet with DuckDB on the same files: CPU seconds of whole processes, in turn, median of three pairs.
+"""Compares Freshet with DuckDB, DataFusion and its own ceilings on the same rows: CPU seconds of whole processes, in turn,
+median of three rounds. Run by `cargo xtask bench`, with the Python that has the peers.
 
-Arguments: binary, events, names of benchmarks. Run by `cargo xtask bench`, with the Python that has DuckDB.
+Arguments: binary of freshet, binary of freshet-benches, events, names of benchmarks. FRESHET_BENCH_KAFKA: a broker's address.
 """
-import json, os, pathlib, resource, statistics, subprocess, sys, tempfile, time
+import os, pathlib, resource, statistics, subprocess, sys, tempfile, time
 
+HERE = pathlib.Path(__file__).parent / "nexmark"
+NAMES = ["q0", "q1", "q2", "q3", "q5", "q7", "q8"]
 BID = "auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING"
-EVENTS = """CREATE TEMPORARY TABLE nexmark (event_type INT,
-  person ROW<id BIGINT, name STRING, emailAddress STRING, creditCard STRING, city STRING, state STRING, `dateTime` TIMESTAMP(3), extra STRING>,
-  auction ROW<id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT, `dateTime` TIMESTAMP(3), expires TIMESTAMP(3), seller BIGINT, category BIGINT, extra STRING>,
-  bid ROW<auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, `dateTime` TIMESTAMP(3), extra STRING>%s) WITH (%s);"""
-TIME = """, `dateTime` AS CASE WHEN event_type = 0 THEN person.`dateTime` WHEN event_type = 1 THEN auction.`dateTime` ELSE bid.`dateTime` END,
-  WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND"""
-VIEWS = """
-CREATE TEMPORARY VIEW person AS SELECT person.id, person.name, person.city, person.state, `dateTime` FROM nexmark WHERE event_type = 0;
-CREATE TEMPORARY VIEW auction AS SELECT auction.id, auction.seller, auction.category, `dateTime` FROM nexmark WHERE event_type = 1;
-CREATE TEMPORARY VIEW bid AS SELECT bid.auction, bid.bidder, bid.price, bid.extra, `dateTime` FROM nexmark WHERE event_type = 2;
-"""
-# Per query: columns of the target, Flink SQL, DuckDB SQL over the same rows.
-TUMBLE = "time_bucket(INTERVAL '10 seconds', \"dateTime\")"
-QUERIES = {
-    "q0": ("auction BIGINT, bidder BIGINT, price BIGINT, t TIMESTAMP(3), extra STRING",
-           "SELECT auction, bidder, price, `dateTime`, extra FROM bid", "SELECT auction, bidder, price, \"dateTime\", extra FROM bid"),
-    "q1": ("auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), t TIMESTAMP(3), extra STRING",
-           "SELECT auction, bidder, 0.908 * price, `dateTime`, extra FROM bid", "SELECT auction, bidder, 0.908 * price, \"dateTime\", extra FROM bid"),
-    "q2": ("auction BIGINT, price BIGINT", "SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0", "SELECT auction, price FROM bid WHERE auction % 123 = 0"),
-    "q3": ("name STRING, city STRING, state STRING, id BIGINT",
-           "SELECT P.name, P.city, P.state, A.id FROM auction A JOIN person P ON A.seller = P.id WHERE A.category = 10 AND P.state IN ('OR', 'ID', 'CA')",
-           "SELECT P.name, P.city, P.state, A.id FROM auction A JOIN person P ON A.seller = P.id WHERE A.category = 10 AND P.state IN ('OR', 'ID', 'CA')"),
-    "q5": ("auction BIGINT, n BIGINT",
-           """SELECT a.auction, a.num FROM (SELECT auction, COUNT(*) AS num, window_start AS s, window_end AS e FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND)) GROUP BY auction, window_start, window_end) a
-JOIN (SELECT MAX(num) AS maxn, s, e FROM (SELECT COUNT(*) AS num, window_start AS s, window_end AS e FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND)) GROUP BY auction, window_start, window_end) c GROUP BY s, e) m
-ON a.s = m.s AND a.e = m.e AND a.num >= m.maxn""",
-           """WITH w AS (SELECT auction, time_bucket(INTERVAL '2 seconds', "dateTime") - INTERVAL (i * 2) SECOND AS s, COUNT(*) AS num FROM bid, range(5) r(i) GROUP BY ALL)
-SELECT w.auction, w.num FROM w JOIN (SELECT s, MAX(num) AS maxn FROM w GROUP BY s) m ON w.s = m.s AND w.num >= m.maxn"""),
-    "q7": ("auction BIGINT, price BIGINT, bidder BIGINT, t TIMESTAMP(3)",
-           """SELECT B.auction, B.price, B.bidder, B.`dateTime` FROM bid B JOIN (SELECT MAX(price) AS maxprice, window_end AS e FROM TABLE(TUMBLE(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND)) GROUP BY window_start, window_end) B1
-ON B.price = B1.maxprice WHERE B.`dateTime` BETWEEN B1.e - INTERVAL '10' SECOND AND B1.e""",
-           f"""SELECT B.auction, B.price, B.bidder, B."dateTime" FROM bid B JOIN (SELECT MAX(price) AS maxprice, {TUMBLE} + INTERVAL '10 seconds' AS e FROM bid GROUP BY e) m
-ON B.price = m.maxprice AND B."dateTime" BETWEEN m.e - INTERVAL '10 seconds' AND m.e"""),
-    "q8": ("id BIGINT, name STRING, s TIMESTAMP(3)",
-           """SELECT P.id, P.name, P.s FROM (SELECT id, name, window_start AS s, window_end AS e FROM TABLE(TUMBLE(TABLE person, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND)) GROUP BY id, name, window_start, window_end) P
-JOIN (SELECT seller, window_start AS s, window_end AS e FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND)) GROUP BY seller, window_start, window_end) A ON P.id = A.seller AND P.s = A.s AND P.e = A.e""",
-           f"""SELECT P.id, P.name, P.s FROM (SELECT DISTINCT id, name, {TUMBLE} AS s FROM person) P JOIN (SELECT DISTINCT seller, {TUMBLE} AS s FROM auction) A ON P.id = A.seller AND P.s = A.s"""),
+STRUCTS = {
+    "person": "id BIGINT, name VARCHAR, emailAddress VARCHAR, creditCard VARCHAR, city VARCHAR, state VARCHAR, dateTime TIMESTAMP, extra VARCHAR",
+    "auction": "id BIGINT, itemName VARCHAR, description VARCHAR, initialBid BIGINT, reserve BIGINT, dateTime TIMESTAMP, expires TIMESTAMP, seller BIGINT, category BIGINT, extra VARCHAR",
+    "bid": "auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, dateTime TIMESTAMP, extra VARCHAR",
 }
+
+
+def fields(struct):
+    return [field.split() for field in struct.split(", ")]
 
 
 def cpu(command):
@@ -54,72 +28,120 @@ def cpu(command):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def freshet(binary, sql):
-    work = tempfile.mkdtemp()
-    job = pathlib.Path(work, "job.sql")
-    job.write_text(sql.replace("$WORK", work))
-    return cpu([binary, "run", str(job), "--data", work + "/state"])
+def freshet(binary, sql, **variables):
+    """CPU of a job; its state goes into a folder of its own, ${WORK} in the text."""
+    with tempfile.TemporaryDirectory() as work:
+        job = pathlib.Path(work, "job.sql")
+        job.write_text(sql)
+        given = [f"--var={name}={value}" for name, value in {"WORK": work, **variables}.items()]
+        return cpu([binary, "run", str(job), "--data", work + "/state", *given])
 
 
-def duckdb(sql):
-    return cpu([sys.executable, "-c", "import duckdb,sys\nfor s in sys.argv[1].split(';'):\n  if s.strip(): duckdb.execute(s)", sql])
+def query(binary, name, connector):
+    sql = (HERE / "events.sql").read_text() + (HERE / f"{name}.sql").read_text()
+    return freshet(binary, sql, WITH=connector, SINK="blackhole")
 
 
-def pairs(name, ours, theirs, events):
-    a, b = zip(*[(ours(), theirs()) for _ in range(3)])
-    ratios = [x / y for x, y in zip(a, b)]
-    print(f"{name:<8} {statistics.median(ratios):>6.2f} x DuckDB's CPU   {events / statistics.median(a) / 1e6:>6.2f} M events per CPU second   pairs {[round(r, 2) for r in ratios]}", flush=True)
+# The peers give their rows as Arrow batches that are let go, as the sink `blackhole` does.
+def duckdb(events, name):
+    columns = "{event_type: 'INT', " + ", ".join(f"{k}: 'STRUCT({v})'" for k, v in STRUCTS.items()) + "}"
+    read = f"read_json('{events}/**', format='newline_delimited', columns={columns})"
+    views = [f"CREATE VIEW {k} AS SELECT unnest({k}) FROM {read} WHERE event_type = {i}" for i, k in enumerate(STRUCTS)]
+    script = "import duckdb, sys\nfor s in sys.argv[1:-1]: duckdb.execute(s)\nfor b in duckdb.execute(sys.argv[-1]).fetch_record_batch(8192): pass"
+    return cpu([sys.executable, "-c", script, *views, (HERE / f"{name}.batch.sql").read_text()])
+
+
+def datafusion(events, name):
+    struct = ", ".join(f'{k} STRUCT<{", ".join(f"{chr(34)}{c}{chr(34)} {t}" for c, t in fields(v))}>' for k, v in STRUCTS.items())
+    table = f"CREATE EXTERNAL TABLE events (event_type INT, {struct}) STORED AS JSON LOCATION '{events}/'"
+    views = [
+        f"CREATE VIEW {k} AS SELECT " + ", ".join(f"{k}['{c}'] AS \"{c}\"" for c, _ in fields(v)) + f" FROM events WHERE event_type = {i}"
+        for i, (k, v) in enumerate(STRUCTS.items())
+    ]
+    batch = (HERE / f"{name}.batch.sql").read_text().replace("time_bucket(", "date_bin(")
+    script = "import datafusion, sys\nc = datafusion.SessionContext()\nfor s in sys.argv[1:-1]: c.sql(s)\nfor b in c.sql(sys.argv[-1]).execute_stream(): pass"
+    return cpu([sys.executable, "-c", script, table, *views, batch])
+
+
+def compare(name, events, ours, *peers):
+    """Prints our CPU over that of each peer."""
+    rounds = [(ours(), [theirs() for _, theirs in peers]) for _ in range(3)]
+    ratios = []
+    for i, (peer, _) in enumerate(peers):
+        each = [a / b[i] for a, b in rounds]
+        ratios.append(f"{statistics.median(each):>5.2f} x {peer} {[round(r, 2) for r in each]}")
+    rate = events / statistics.median([a for a, _ in rounds]) / 1e6
+    print(f"{name:<8} {rate:>6.2f} M events per CPU second   {'   '.join(ratios)}", flush=True)
 
 
 def data(binary, events):
+    """Makes the files once: all events, and the bids alone."""
     folder = pathlib.Path(tempfile.gettempdir(), f"freshet-bench-{events}")
-    if not (folder / "done").exists():
-        source = EVENTS % ("", f"'connector' = 'nexmark', 'events.num' = '{events}'")
-        sink = EVENTS.replace("nexmark", "copy") % ("", f"'connector' = 'filesystem', 'path' = '{folder}/events', 'format' = 'json', 'json.encode.ignore-null-fields' = 'true'")
-        bids = f"CREATE TEMPORARY TABLE bids ({BID}) WITH ('connector' = 'filesystem', 'path' = '{folder}/bid', 'format' = 'json');"
-        freshet(binary, source + sink + bids + "EXECUTE STATEMENT SET BEGIN INSERT INTO copy SELECT * FROM nexmark;"
-                "INSERT INTO bids SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, bid.`dateTime`, bid.extra FROM nexmark WHERE event_type = 2; END;")
-        (folder / "done").touch()
+    if (folder / "done").exists():
+        return folder
+    copy = f"CREATE TEMPORARY TABLE copy (event_type INT, {', '.join(f'{k} ROW<{rows(v)}>' for k, v in STRUCTS.items())})"
+    bids = f"CREATE TEMPORARY TABLE bids ({BID}) WITH ('connector' = 'filesystem', 'path' = '{folder}/bid', 'format' = 'json')"
+    sql = (HERE / "events.sql").read_text() + (
+        f"{copy} WITH ('connector' = 'filesystem', 'path' = '{folder}/events', 'format' = 'json', 'json.encode.ignore-null-fields' = 'true'); {bids};"
+        "EXECUTE STATEMENT SET BEGIN INSERT INTO copy SELECT event_type, person, auction, bid FROM nexmark;"
+        "INSERT INTO bids SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, bid.`dateTime`, bid.extra FROM nexmark WHERE event_type = 2; END;"
+    )
+    freshet(binary, sql, WITH=f"'connector' = 'nexmark', 'events.num' = '{events}'")
+    (folder / "done").touch()
     return folder
 
 
+def rows(struct):
+    return ", ".join(f"`{c}` {t.replace('VARCHAR', 'STRING').replace('TIMESTAMP', 'TIMESTAMP(3)')}" for c, t in fields(struct))
+
+
+def kafka(binary, folder, events):
+    """A topic with all events, made once per broker."""
+    broker = os.environ["FRESHET_BENCH_KAFKA"]
+    topic = f"'connector' = 'kafka', 'topic' = 'events', 'properties.bootstrap.servers' = '{broker}', 'format' = 'json'"
+    copy = f"CREATE TEMPORARY TABLE copy (event_type INT, {', '.join(f'{k} ROW<{rows(v)}>' for k, v in STRUCTS.items())}) WITH ({topic}, 'json.encode.ignore-null-fields' = 'true');"
+    freshet(binary, (HERE / "events.sql").read_text() + copy + "INSERT INTO copy SELECT event_type, person, auction, bid FROM nexmark;",
+            WITH=f"'connector' = 'filesystem', 'path' = '{folder}/events', 'format' = 'json'")
+    return f"{topic}, 'properties.group.id' = 'bench', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset'"
+
+
 def main():
-    binary, events, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    names = names or ["ingest", *QUERIES, "memory", "start"]
+    binary, parts, events, names = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
     folder = data(binary, events)
-    struct = {"person": "id BIGINT, name VARCHAR, emailAddress VARCHAR, creditCard VARCHAR, city VARCHAR, state VARCHAR, dateTime TIMESTAMP, extra VARCHAR",
-              "auction": "id BIGINT, itemName VARCHAR, description VARCHAR, initialBid BIGINT, reserve BIGINT, dateTime TIMESTAMP, expires TIMESTAMP, seller BIGINT, category BIGINT, extra VARCHAR",
-              "bid": "auction BIGINT, bidder BIGINT, price BIGINT, channel VARCHAR, url VARCHAR, dateTime TIMESTAMP, extra VARCHAR"}
-    columns = "{event_type: 'INT', " + ", ".join(f"{k}: 'STRUCT({v})'" for k, v in struct.items()) + "}"
-    read = f"read_json('{folder}/events/**', format='newline_delimited', columns={columns})"
-    views = "".join(f"CREATE VIEW {k} AS SELECT unnest({k}) FROM {read} WHERE event_type = {i};" for i, k in enumerate(struct))
-    files = EVENTS % (TIME, f"'connector' = 'filesystem', 'path' = '{folder}/events', 'format' = 'json'")
-    memory = EVENTS % (TIME, f"'connector' = 'nexmark', 'events.num' = '{events}'")
+    files = f"'connector' = 'filesystem', 'path' = '{folder}/events', 'format' = 'json'"
+    topic = None
     for name in names:
+        out = tempfile.mkdtemp()
         if name == "ingest":
-            sql = (f"CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://$WORK/lake'); CREATE DATABASE lake.d; CREATE TABLE lake.d.bids ({BID});"
+            sql = (f"CREATE CATALOG lake WITH ('type' = 'iceberg', 'warehouse' = 'file://${{WORK}}/lake'); CREATE DATABASE lake.d; CREATE TABLE lake.d.bids ({BID});"
                    f"CREATE TEMPORARY TABLE bid ({BID}) WITH ('connector' = 'filesystem', 'path' = '{folder}/bid', 'format' = 'json'); INSERT INTO lake.d.bids SELECT * FROM bid;")
-            out = tempfile.mkdtemp()
-            theirs = f"COPY (SELECT * FROM read_json('{folder}/bid/**', format='newline_delimited', columns={{" + ", ".join(f"{c.split()[0]}: '{c.split()[1]}'" for c in struct['bid'].split(', ')) + f"}})) TO '{out}/bids.parquet' (FORMAT parquet, COMPRESSION zstd)"
-            pairs(name, lambda: freshet(binary, sql), lambda: duckdb(theirs), events * 46 // 50)
-        elif name in QUERIES:
-            target, ours, theirs = QUERIES[name]
-            sink = f"CREATE TEMPORARY TABLE result ({target}) WITH ('connector' = 'blackhole');"
-            out = tempfile.mkdtemp()
-            pairs(name, lambda: freshet(binary, files + VIEWS + sink + f"INSERT INTO result {ours};"),
-                  lambda: duckdb(views + f"COPY ({theirs}) TO '/dev/null' (FORMAT csv)"), events)
+            columns = ", ".join(f"{c}: '{t}'" for c, t in fields(STRUCTS["bid"]))
+            theirs = f"COPY (SELECT * FROM read_json('{folder}/bid/**', format='newline_delimited', columns={{{columns}}})) TO '{out}/bids.parquet' (FORMAT parquet, COMPRESSION zstd)"
+            compare(name, events * 46 // 50, lambda: freshet(binary, sql),
+                    ("DuckDB", lambda: cpu([sys.executable, "-c", "import duckdb, sys; duckdb.execute(sys.argv[1])", theirs])),
+                    ("decode and encode alone", lambda: cpu([parts, "loop", f"{folder}/bid", f"{out}/loop.parquet"])))
+        elif name in NAMES:
+            compare(name, events, lambda: query(binary, name, files),
+                    ("DuckDB", lambda: duckdb(f"{folder}/events", name)), ("DataFusion", lambda: datafusion(f"{folder}/events", name)))
         elif name == "memory":
-            for query, (target, ours, _) in QUERIES.items():
-                sink = f"CREATE TEMPORARY TABLE result ({target}) WITH ('connector' = 'blackhole');"
-                seconds = statistics.median(freshet(binary, memory + VIEWS + sink + f"INSERT INTO result {ours};") for _ in range(3))
-                print(f"memory {query}  {events / seconds / 1e6:>6.2f} M events per CPU second", flush=True)
+            for q in NAMES:
+                compare(f"{q} memory", events, lambda: query(binary, q, f"'connector' = 'nexmark', 'events.num' = '{events}'"))
+        elif name == "kafka":
+            topic = topic or kafka(binary, folder, events)
+            for q in NAMES:
+                compare(f"{q} kafka", events, lambda: query(binary, q, topic), ("files", lambda: query(binary, q, files)))
         elif name == "start":
             times = []
             for _ in range(9):
                 begun = time.time()
                 subprocess.run([binary, "sql", "-o", "tsv", "-c", "SELECT 1"], check=True, capture_output=True)
                 times.append(time.time() - begun)
-            print(f"start    {statistics.median(times) * 1000:.0f} ms to the row of SELECT 1, median of nine", flush=True)
+            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+            print(f"start    {statistics.median(times) * 1000:.0f} ms to the row of SELECT 1, median of nine; the largest process so far took {memory} MB", flush=True)
+        elif name == "engine":
+            subprocess.run([parts, "engine", str(events)], check=True)
+        elif name == "epoch":
+            subprocess.run([parts, "epoch", "5000"], check=True)
         else:
             sys.exit(f"no benchmark named {name}")
 

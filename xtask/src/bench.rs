@@ -1,40 +1,51 @@
-//! `cargo xtask bench`: the release build against DuckDB on the same files, ratios printed (`benches/`).
+//! `cargo xtask bench`: the release build against its peers and its own ceilings on the same rows, ratios printed (`benches/`).
 
-use freshet_testkit::services::Readers;
+use crate::cargo::cargo;
+use freshet_testkit::services::{Kafka, Peers};
 use std::process::Command;
 
-/// `bench [--events N] [NAME ...]`.
+/// What `benches/run.py` measures, in the order in which it is shown.
+const NAMES: &[&str] =
+    &["ingest", "q0", "q1", "q2", "q3", "q5", "q7", "q8", "memory", "kafka", "engine", "epoch", "start"];
+/// Programs that measure one crate alone.
+const EXAMPLES: &[(&str, &str, &str)] =
+    &[("ceiling", "freshet-engine", "ceiling"), ("decode", "freshet-formats", "decode_speed")];
+
+/// `bench [--events N] [NAME ...]`; everything without a name.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let (mut events, mut names) = ("1000000".to_string(), Vec::new());
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--events" => events = rest.next().ok_or("--events needs a number")?.clone(),
-            name => names.push(name.to_string()),
+            name => names.push(name),
         }
     }
-    let cargo = |arguments: &[&str]| {
-        let status = Command::new(env!("CARGO")).args(arguments).status().map_err(|e| e.to_string())?;
-        if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
-    };
-    for (name, package, example) in
-        [("ceiling", "freshet-engine", "ceiling"), ("decode", "freshet-formats", "decode_speed")]
-    {
-        if let Some(at) = names.iter().position(|n| n == name) {
-            names.remove(at);
-            cargo(&["run", "--release", "--locked", "-p", package, "--example", example])?;
-            if names.is_empty() {
-                return Ok(());
-            }
+    let known = || NAMES.iter().copied().chain(EXAMPLES.iter().map(|e| e.0));
+    if let Some(unknown) = names.iter().find(|name| !known().any(|k| k == **name)) {
+        return Err(format!("no benchmark named \"{unknown}\"; there are {}", known().collect::<Vec<_>>().join(", ")));
+    }
+    if names.is_empty() {
+        names = known().collect();
+    }
+    for (name, package, example) in EXAMPLES {
+        if names.contains(name) {
+            cargo(&["run", "--release", "--locked", "-p", package, "--example", example], &[])?;
         }
     }
-    cargo(&["build", "--release", "--locked", "-p", "freshet-cli"])?;
+    names.retain(|name| NAMES.contains(name));
+    if names.is_empty() {
+        return Ok(());
+    }
+    cargo(&["build", "--release", "--locked", "-p", "freshet-cli", "-p", "freshet-benches"], &[])?;
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into());
-    let python = Readers::get()?;
-    let status = Command::new(python.python())
-        .args(["benches/run.py", &format!("{target}/release/freshet"), &events])
-        .args(&names)
-        .status()
-        .map_err(|e| e.to_string())?;
+    let kafka = names.contains(&"kafka").then(Kafka::start).transpose()?;
+    let mut command = Command::new(Peers::python()?);
+    command.arg("benches/run.py").arg(format!("{target}/release/freshet"));
+    command.arg(format!("{target}/release/freshet-benches")).arg(&events).args(&names);
+    if let Some(kafka) = &kafka {
+        command.env("FRESHET_BENCH_KAFKA", kafka.address());
+    }
+    let status = command.status().map_err(|e| e.to_string())?;
     if status.success() { Ok(()) } else { Err("a benchmark failed".into()) }
 }

@@ -1,0 +1,1 @@
+SELECT P.id, P.name, P.s FROM (SELECT DISTINCT id, name, time_bucket(INTERVAL '10 seconds', "dateTime") AS s FROM person) P JOIN (SELECT DISTINCT seller, time_bucket(INTERVAL '10 seconds', "dateTime") AS s FROM auction) A ON P.id = A.seller AND P.s = A.s
