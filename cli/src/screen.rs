@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Whether colours may be used on standard error.
 fn has_colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    let is_off = std::env::var_os("CLICOLOR").is_some_and(|v| v == "0");
+    io::stderr().is_terminal() && !is_off && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 fn paint(code: &str, text: &str) -> String {

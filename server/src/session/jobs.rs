@@ -70,7 +70,10 @@ impl Session {
         let rows = report.run.rows_in;
         match (report.phase, report.last_checkpoint) {
             (Phase::Finished, _) if has_gone_on && rows == 0 => observer.notice("nothing new has come since"),
-            (Phase::Finished, _) if has_gone_on => observer.notice(&format!("took only what is new: {rows} rows")),
+            (Phase::Finished, _) if has_gone_on => {
+                let rows = if rows == 1 { "1 row".to_string() } else { format!("{rows} rows") };
+                observer.notice(&format!("took only what is new: {rows}"));
+            }
             (Phase::Stopped | Phase::Aborted, last) if !self.options.is_interactive => {
                 let how = if report.phase == Phase::Stopped { "stopped" } else { "ended at once" };
                 observer.notice(&match last {

@@ -119,8 +119,11 @@ fn reads_what_is_written(next: &Insert, group: &[Insert]) -> bool {
     group.iter().any(|insert| insert.table.last().is_some_and(|name| words.contains(&name.as_str())))
 }
 
-/// The error with the place of its statement, unless it knows a nearer one.
+/// The error with the place of its statement, unless it knows a nearer one, or the statement has no part in it.
 fn placed(e: Error, parsed: &Parsed) -> Error {
+    if matches!(e.code(), "query.cancelled" | "output.closed" | "output.failed") {
+        return e;
+    }
     match e.span_of() {
         Some(_) => e,
         None => e.span(parsed.span.start, parsed.span.end),
