@@ -89,6 +89,46 @@ fn others_read_the_rows_that_were_written() {
     }
 }
 
+#[test]
+fn a_table_is_read_as_it_was_and_by_jobs_only_what_is_new() {
+    let freshet = Freshet::new();
+    freshet.sql("CREATE TABLE a (id BIGINT); INSERT INTO a VALUES (1), (2);");
+    let job = "CREATE TABLE IF NOT EXISTS b (id BIGINT);\nINSERT INTO b SELECT id * 10 FROM a;\n";
+    freshet.run(job);
+    freshet.sql("INSERT INTO a VALUES (3);");
+    for attempt in ["second run", "third run"] {
+        freshet.run(job);
+        assert_eq!(freshet.rows("SELECT id FROM b"), ["10", "20", "30"], "{attempt}");
+    }
+
+    let snapshots = freshet.lake("snapshots", "", "a");
+    let fields = |line: usize| snapshots[line].split('\t').map(String::from).collect::<Vec<_>>();
+    let (first, last) = (fields(0)[0].clone(), fields(1)[1].replace('T', " "));
+    let past = format!("SELECT id FROM a /*+ OPTIONS('snapshot-id' = '{first}') */");
+    assert_eq!(freshet.rows(&past), ["1", "2"]);
+    freshet.sql(&format!("CREATE TABLE c (id BIGINT); INSERT INTO c {past};"));
+    assert_eq!(freshet.rows("SELECT id FROM c"), ["1", "2"], "a job reads the version that it names");
+    // A time without a zone is one of the session's zone.
+    let time = format!("TIMESTAMP '{}'", &last[..23]);
+    let at = |zone: &str, time: &str| {
+        format!("SET 'table.local-time-zone' = '{zone}'; SELECT id FROM a FOR SYSTEM_TIME AS OF {time};")
+    };
+    assert_eq!(freshet.rows(&at("UTC", &time)), ["1", "2", "3"]);
+    assert_eq!(freshet.rows(&at("Etc/GMT+12", &format!("{time} - INTERVAL '1' HOUR"))), ["1", "2", "3"]);
+    assert!(freshet.refused(&at("Etc/GMT-14", &time)).contains("lake.no_snapshot"));
+    assert!(freshet.refused("SELECT id FROM a /*+ OPTIONS('tag' = 'v1') */;").contains("lake.no_reference"));
+
+    // Chores change no row.
+    let done = freshet.lake("compact", "", "a");
+    assert!(done.contains(&"files removed\t2".to_string()), "{done:?}");
+    freshet.lake("expire", "", "a");
+    freshet.lake("orphans", "", "a");
+    assert_eq!(freshet.rows("SELECT id FROM a"), ["1", "2", "3"]);
+    freshet.verify("", "a", 3);
+    freshet.run(job);
+    assert_eq!(freshet.rows("SELECT id FROM b"), ["10", "20", "30"], "merged files hold no new rows");
+}
+
 /// Writes a lake table and files below `url`: stopped midway, then to the end; a run more must find nothing to do.
 fn writes_once(freshet: &Freshet, url: &str, options: &str) -> String {
     let comma = if options.is_empty() { "" } else { ", " };

@@ -62,20 +62,30 @@ pub(crate) fn value<'a>(file: &'a [u8], key: &str) -> Option<&'a [u8]> {
 /// The file with more pairs in its header; those that it has stay as they are. None for what is no Avro file.
 pub(crate) fn with_pairs(file: &[u8], more: &[(&str, String)]) -> Option<Vec<u8>> {
     let header = header(file)?;
-    let missing: Vec<&(&str, String)> =
-        more.iter().filter(|(key, _)| !header.pairs.iter().any(|(k, _)| *k == key.as_bytes())).collect();
+    let missing = more.iter().filter(|(key, _)| !header.pairs.iter().any(|(k, _)| *k == key.as_bytes()));
+    let added = missing.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+    Some(written(header.pairs.iter().copied().chain(added).collect(), header.rest))
+}
+
+/// The file with another value for a key that it has. None for what is no Avro file.
+pub(crate) fn with_value(file: &[u8], key: &str, value: &str) -> Option<Vec<u8>> {
+    let header = header(file)?;
+    let changed = |(k, v)| if k == key.as_bytes() { (k, value.as_bytes()) } else { (k, v) };
+    Some(written(header.pairs.iter().copied().map(changed).collect(), header.rest))
+}
+
+fn written(pairs: Vec<(&[u8], &[u8])>, rest: &[u8]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    put_number(&mut out, (header.pairs.len() + missing.len()) as i64);
-    let added = missing.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
-    for (key, value) in header.pairs.iter().copied().chain(added) {
+    put_number(&mut out, pairs.len() as i64);
+    for (key, value) in pairs {
         for part in [key, value] {
             put_number(&mut out, part.len() as i64);
             out.extend_from_slice(part);
         }
     }
     put_number(&mut out, 0);
-    out.extend_from_slice(header.rest);
-    Some(out)
+    out.extend_from_slice(rest);
+    out
 }
 
 fn put_number(out: &mut Vec<u8>, value: i64) {
@@ -108,6 +118,9 @@ mod tests {
         assert_eq!(value(&changed, "schema"), Some(&b"{}"[..]));
         assert!(changed.ends_with(b"rest"));
         assert_eq!(with_pairs(&changed, &more).unwrap(), changed);
+        let replaced = with_value(&changed, "schema", "[]").unwrap();
+        assert_eq!(value(&replaced, "schema"), Some(&b"[]"[..]));
+        assert!(replaced.ends_with(b"rest"));
     }
 
     proptest! {

@@ -6,10 +6,13 @@ use crate::io::LakeIo;
 use crate::metadata::INLINE_MANIFESTS;
 use freshet_types::{Error, Result};
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, FormatVersion, Manifest, ManifestContentType, ManifestEntry,
-    ManifestFile, ManifestList, ManifestStatus, SchemaRef, Snapshot, TableMetadata,
+    DataContentType, DataFile, DataFileBuilder, FormatVersion, Literal, Manifest, ManifestContentType, ManifestEntry,
+    ManifestFile, ManifestList, ManifestStatus, PrimitiveLiteral, SchemaRef, Snapshot, Struct, TableMetadata,
 };
 use std::sync::Arc;
+
+/// What a file begins with that a table's key has encrypted.
+const ENCRYPTED: &[u8] = b"AGS1";
 
 /// One file of a table, as a manifest lists it.
 #[derive(Debug, Clone)]
@@ -51,22 +54,33 @@ pub fn manifests(io: &LakeIo, metadata: &TableMetadata, snapshot: &Snapshot) -> 
     if let Some(inline) = snapshot.manifest_list().strip_prefix(INLINE_MANIFESTS) {
         return inline_manifests(io, inline, snapshot);
     }
+    if snapshot.encryption_key_id().is_some() {
+        return Err(encrypted().at("file", snapshot.manifest_list()));
+    }
     let bytes = io.read(snapshot.manifest_list())?;
     let what = format!("manifest list \"{}\"", snapshot.manifest_list());
+    manifest_list(&bytes, metadata.format_version(), &what)
+}
+
+/// Parses a manifest list of a table that has this format version now.
+pub fn manifest_list(bytes: &[u8], table: FormatVersion, what: &str) -> Result<Vec<ManifestFile>> {
+    if bytes.starts_with(ENCRYPTED) {
+        return Err(encrypted().at("file", what));
+    }
     // A table that was upgraded still has lists of its old version.
-    let versions: &[FormatVersion] = match metadata.format_version() {
+    let versions: &[FormatVersion] = match table {
         FormatVersion::V3 => &[FormatVersion::V3, FormatVersion::V2, FormatVersion::V1],
         FormatVersion::V2 => &[FormatVersion::V2, FormatVersion::V1],
         FormatVersion::V1 => &[FormatVersion::V1, FormatVersion::V2],
     };
     let mut first = None;
     for version in versions {
-        match ManifestList::parse_with_version(&bytes, *version) {
+        match ManifestList::parse_with_version(bytes, *version) {
             Ok(list) => return Ok(list.consume_entries().into_iter().collect()),
             Err(e) => first = first.or(Some(e)),
         }
     }
-    Err(crate::error::iceberg_error(first.expect("there is a version to try"), &what))
+    Err(crate::error::iceberg_error(first.expect("there is a version to try"), what))
 }
 
 /// A snapshot of an early v1 table names its manifests directly.
@@ -99,13 +113,19 @@ fn inline_manifests(io: &LakeIo, inline: &str, snapshot: &Snapshot) -> Result<Ve
         .collect()
 }
 
+pub(crate) fn encrypted() -> Error {
+    Error::unsupported("lake.encrypted", "the table is encrypted").hint("decrypt it with the writer that encrypted it")
+}
+
 /// Reads a manifest; entries inherit what the manifest list says.
 pub fn read_manifest(io: &LakeIo, metadata: &TableMetadata, file: &ManifestFile) -> Result<ReadManifest> {
-    if file.key_metadata.is_some() {
-        return Err(Error::unsupported("lake.encrypted", "the table is encrypted")
-            .hint("decrypt it with the writer that encrypted it"));
+    if file.key_metadata.as_ref().is_some_and(|key| !key.is_empty()) {
+        return Err(encrypted());
     }
     let bytes = io.read(&file.manifest_path)?;
+    if bytes.starts_with(ENCRYPTED) {
+        return Err(encrypted().at("file", &file.manifest_path));
+    }
     let what = format!("manifest \"{}\"", file.manifest_path);
     let (entries, about) = parse(&bytes, metadata, file).explain(&what)?.into_parts();
     // In v3 the rows of added files without an id of their own follow each other.
@@ -147,14 +167,31 @@ pub fn read_manifest(io: &LakeIo, metadata: &TableMetadata, file: &ManifestFile)
 }
 
 fn parse(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> iceberg::Result<Manifest> {
-    match Manifest::parse_avro(bytes) {
-        Ok(manifest) => Ok(manifest),
-        // Some writers leave out what the table's metadata says as well.
-        Err(e) => match complete(bytes, metadata, file).map(|bytes| Manifest::parse_avro(&bytes)) {
-            Some(completed) => completed,
-            None => Err(e),
+    let e = match Manifest::parse_avro(bytes) {
+        Ok(manifest) => return Ok(manifest),
+        Err(e) => e,
+    };
+    // Some writers leave out what the table's metadata says as well.
+    let completed = complete(bytes, metadata, file).map(|bytes| Manifest::parse_avro(&bytes));
+    match completed {
+        Some(Ok(manifest)) => Ok(manifest),
+        _ => match renamed(bytes).map(|bytes| Manifest::parse_avro(&bytes)) {
+            Some(renamed) => renamed,
+            None => completed.unwrap_or(Err(e)),
         },
     }
+}
+
+/// The manifest with the names of partition fields as Avro takes them: its entries have them under those names.
+fn renamed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let written = avro_header::value(bytes, "partition-spec")?;
+    let mut spec: serde_json::Value = serde_json::from_slice(written).ok()?;
+    let before = spec.clone();
+    for field in spec.as_array_mut()? {
+        let name = field.get("name")?.as_str()?;
+        field["name"] = crate::partition::avro_name(name, |c| c.is_alphanumeric()).into();
+    }
+    (spec != before).then(|| avro_header::with_value(bytes, "partition-spec", &spec.to_string()))?
 }
 
 fn complete(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> Option<Vec<u8>> {
@@ -172,6 +209,33 @@ fn complete(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> Opti
 }
 
 fn with_first_row(file: &DataFile, first_row: i64, spec_id: i32) -> Result<DataFile> {
+    finished(copied(file, spec_id).first_row_id(Some(first_row)), file)
+}
+
+/// The same file in another partition.
+pub(crate) fn with_partition(file: &DataFile, partition: Struct, spec_id: i32) -> Result<DataFile> {
+    finished(copied(file, spec_id).partition(partition), file)
+}
+
+/// Partition values in the widest type that a column may be promoted to: files from before and after the promotion of a
+/// column lie in the same partition.
+pub(crate) fn widened(partition: &Struct) -> Struct {
+    let widen = |value: Option<&Literal>| {
+        Some(match value? {
+            Literal::Primitive(PrimitiveLiteral::Int(v)) => Literal::long(i64::from(*v)),
+            Literal::Primitive(PrimitiveLiteral::Float(v)) => Literal::double(f64::from(v.0)),
+            other => other.clone(),
+        })
+    };
+    Struct::from_iter(partition.iter().map(widen))
+}
+
+fn finished(builder: &mut DataFileBuilder, file: &DataFile) -> Result<DataFile> {
+    builder.build().map_err(|e| Error::internal("lake.data_file", format!("file \"{}\": {e}", file.file_path())))
+}
+
+/// A builder that has everything of `file`.
+fn copied(file: &DataFile, spec_id: i32) -> DataFileBuilder {
     let mut builder = DataFileBuilder::default();
     builder
         .content(file.content_type())
@@ -188,12 +252,16 @@ fn with_first_row(file: &DataFile, first_row: i64, spec_id: i32) -> Result<DataF
         .upper_bounds(file.upper_bounds().clone())
         .key_metadata(file.key_metadata().map(<[u8]>::to_vec))
         .split_offsets(file.split_offsets().map(<[i64]>::to_vec))
+        .equality_ids(file.equality_ids())
         .partition_spec_id(spec_id)
-        .first_row_id(Some(first_row));
+        .first_row_id(file.first_row_id())
+        .referenced_data_file(file.referenced_data_file())
+        .content_offset(file.content_offset())
+        .content_size_in_bytes(file.content_size_in_bytes());
     if let Some(order) = file.sort_order_id() {
         builder.sort_order_id(order);
     }
-    builder.build().map_err(|e| Error::internal("lake.data_file", format!("file \"{}\": {e}", file.file_path())))
+    builder
 }
 
 /// All live files of a snapshot, data and deletes, in the order in which they were added.

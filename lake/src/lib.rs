@@ -20,6 +20,8 @@ pub mod listing;
 pub mod maintain;
 pub mod metadata;
 mod partition;
+mod past;
+pub mod puffin;
 pub mod scan;
 pub mod schema;
 mod sink;
@@ -27,7 +29,12 @@ mod source;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod transform;
 pub mod verify;
+pub mod view;
 
 pub use catalog::ICEBERG;
 pub use table::LakeTable;
+
+/// The newest version of the table format that is read and written.
+pub const LATEST_VERSION: iceberg::spec::FormatVersion = iceberg::spec::FormatVersion::V3;

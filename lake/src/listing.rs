@@ -3,6 +3,7 @@
 use crate::commit::identity;
 use crate::files;
 use crate::table::LakeTable;
+use crate::transform;
 use arrow::array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
 };
@@ -124,7 +125,7 @@ pub fn files(table: &LakeTable) -> Result<Vec<FileLine>> {
                 },
                 format: file.file_format().to_string(),
                 partition: known
-                    .map(|s| s.partition_to_path(file.partition(), Arc::clone(metadata.current_schema())))
+                    .map(|s| transform::folder(s, metadata.current_schema(), file.partition()))
                     .unwrap_or_default(),
                 rows: file.record_count(),
                 size: file.file_size_in_bytes(),

@@ -1,10 +1,12 @@
 //! Table metadata files: read with a check that names the field that is wrong, and written.
 
 use crate::error::Explain;
+use crate::view;
 use bytes::Bytes;
 use freshet_types::{Error, Result};
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{SnapshotReference, TableMetadata};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 /// Prefix of a made-up manifest list of a v1 snapshot that lists its manifests itself.
@@ -47,6 +49,9 @@ pub fn parse(bytes: &[u8], location: &str) -> Result<TableMetadata> {
     };
     let mut json: Value = serde_json::from_slice(bytes)
         .map_err(|e| Error::data("lake.metadata", format!("table metadata is not JSON: {e}")).at("file", location))?;
+    if json.as_object().is_some_and(view::is_view) {
+        return Err(view::refused(bytes, location));
+    }
     check(&json, location)?;
     inline_manifests(&mut json);
     first_row_id(&mut json);
@@ -173,6 +178,12 @@ fn inline_manifests(json: &mut Value) {
     }
 }
 
+/// Branches and tags; the library does not hand them out but in JSON.
+pub(crate) fn references(metadata: &TableMetadata) -> BTreeMap<String, SnapshotReference> {
+    let json = serde_json::to_value(metadata).unwrap_or_default();
+    json.get("refs").and_then(|refs| serde_json::from_value(refs.clone()).ok()).unwrap_or_default()
+}
+
 /// Whether metadata files of this table are gzipped.
 fn is_gzipped(metadata: &TableMetadata) -> bool {
     metadata.properties().get("write.metadata.compression-codec").is_some_and(|c| c.eq_ignore_ascii_case("gzip"))
@@ -205,7 +216,16 @@ pub fn next_location(metadata: &TableMetadata, current: Option<&str>) -> String 
         None => format!("{}/metadata", metadata.location()),
     };
     let suffix = if is_gzipped(metadata) { "gz.metadata.json" } else { "metadata.json" };
-    format!("{folder}/{version:05}-{}.{suffix}", uuid::Uuid::new_v4())
+    // Of two attempts at one version the later has the later name.
+    format!("{folder}/{version:05}-{}.{suffix}", uuid::Uuid::now_v7())
+}
+
+/// Whether a metadata file carries a name that [`next_location`] gives: no other writer's have ids that tell the time.
+pub(crate) fn is_ours(location: &str) -> bool {
+    let name = location.rsplit('/').next().unwrap_or(location);
+    let Some(name) = name.strip_suffix(".metadata.json") else { return false };
+    let id = name.strip_suffix(".gz").unwrap_or(name).split_once('-').map(|(_, id)| id);
+    id.and_then(|id| uuid::Uuid::parse_str(id).ok()).is_some_and(|id| id.get_version_num() == 7)
 }
 
 /// Applies updates to metadata; `current` is the location of the file it came from.

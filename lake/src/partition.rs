@@ -3,7 +3,7 @@
 use crate::error::Explain;
 use freshet_sql::catalog::external::PartitionTerm;
 use freshet_types::{Error, Result, suggest};
-use iceberg::spec::{PartitionSpec, Schema, Transform, UnboundPartitionSpec};
+use iceberg::spec::{PartitionSpec, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
 
 const TRANSFORMS: &[&str] = &["identity", "bucket", "truncate", "years", "months", "days", "hours"];
 
@@ -14,13 +14,13 @@ const TRANSFORMS: &[&str] = &["identity", "bucket", "truncate", "years", "months
 pub(crate) fn to_spec(terms: &[PartitionTerm], schema: &Schema) -> Result<UnboundPartitionSpec> {
     let mut spec = UnboundPartitionSpec::builder().with_spec_id(0);
     for term in terms {
-        let field = schema.field_by_name(&term.column).ok_or_else(|| {
+        let field = schema.as_struct().fields().iter().find(|f| f.name == term.column).ok_or_else(|| {
             Error::invalid("lake.partition", format!("partition column \"{}\" does not exist", term.column)).hint(
                 suggest::hint(&term.column, "columns", schema.as_struct().fields().iter().map(|f| f.name.as_str())),
             )
         })?;
         let transform = transform(term)?;
-        transform.result_type(&field.field_type).map_err(|_| {
+        let result = transform.result_type(&field.field_type).map_err(|_| {
             Error::invalid(
                 "lake.partition",
                 format!(
@@ -30,9 +30,21 @@ pub(crate) fn to_spec(terms: &[PartitionTerm], schema: &Schema) -> Result<Unboun
             )
             .hint("choose a transform that fits the column's type")
         })?;
+        check_value(&result).map_err(|e| e.at("column", &term.column))?;
         spec = spec.add_partition_field(field.id, field_name(term), transform).explain("partitions")?;
     }
     Ok(spec.build())
+}
+
+/// Refuses partition values that manifests cannot hold in a form that reads back.
+pub(crate) fn check_value(result: &Type) -> Result<()> {
+    match result {
+        Type::Primitive(PrimitiveType::TimestampNs | PrimitiveType::TimestamptzNs) => {
+            Err(Error::unsupported("lake.partition", format!("a partition cannot be a single {result}"))
+                .hint("partition by days(...) or hours(...) of the column"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn transform(term: &PartitionTerm) -> Result<Transform> {
@@ -59,13 +71,27 @@ fn transform(term: &PartitionTerm) -> Result<Transform> {
 
 /// Names as Spark gives them, so that the same definition makes the same spec.
 fn field_name(term: &PartitionTerm) -> String {
-    let column = &term.column;
+    let column = &avro_name(&term.column, char::is_ascii_alphanumeric);
     match term.transform.to_ascii_lowercase().trim_end_matches('s') {
         "bucket" => format!("{column}_bucket"),
         "truncate" => format!("{column}_trunc"),
         unit @ ("year" | "month" | "day" | "hour") => format!("{column}_{unit}"),
         _ => column.clone(),
     }
+}
+
+/// A name that Avro takes, as Iceberg's Java library makes it: manifests hold partition fields under their names.
+pub(crate) fn avro_name(name: &str, plain: impl Fn(&char) -> bool) -> String {
+    let mut out = String::with_capacity(name.len());
+    for (i, c) in name.chars().enumerate() {
+        match c {
+            '_' => out.push(c),
+            c if i == 0 && c.is_ascii_digit() => out.extend(['_', c]),
+            c if plain(&c) => out.push(c),
+            c => out.push_str(&format!("_x{:X}", u32::from(c))),
+        }
+    }
+    out
 }
 
 /// PARTITIONED BY of an existing table; fields that no longer partition (void) are left out.
@@ -100,6 +126,20 @@ mod tests {
 
     fn term(transform: &str, argument: Option<u32>, column: &str) -> PartitionTerm {
         PartitionTerm { transform: transform.into(), argument, column: column.into() }
+    }
+
+    #[test]
+    fn fields_have_names_that_manifests_take() {
+        assert_eq!(field_name(&term("days", None, "a-b ö")), "a_x2Db_x20_xF6_day");
+        assert_eq!(field_name(&term("identity", None, "1st")), "_1st");
+    }
+
+    #[test]
+    fn values_that_manifests_cannot_hold_are_refused() {
+        let columns = [SqlField::new("t", SqlType::Timestamp(9))];
+        let (schema, _) = to_iceberg(&columns, &[], &[], 3).unwrap();
+        assert_eq!(to_spec(&[term("identity", None, "t")], &schema).unwrap_err().code(), "lake.partition");
+        assert!(to_spec(&[term("hours", None, "t")], &schema).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::catalog::{Creation, Loaded, TableCatalog, TableName, no_table, read_metadata};
 use crate::io::LakeIo;
 use crate::partition;
+use crate::past::{PastTable, Version};
 use crate::scan::LakeScan;
 use crate::schema::{self, COLUMN_TYPES, ColumnTypes};
 use crate::sink::LakeSink;
@@ -10,8 +11,8 @@ use crate::source::LakeSource;
 use datafusion::catalog::TableProvider;
 use freshet_connector_api::{ConnectorEnv, Sink, Source};
 use freshet_sql::catalog::external::{ExternalTable, ExternalTableDefinition, TableVersion};
-use freshet_types::{Clock, Error, Options, Result};
-use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata};
+use freshet_types::{Clock, Error, Options, Result, suggest};
+use iceberg::spec::{FormatVersion, Schema, TableMetadata};
 use iceberg::{TableRequirement, TableUpdate};
 use std::collections::HashMap;
 use std::fmt;
@@ -51,6 +52,11 @@ impl LakeTable {
         let name = TableName { database: "files".to_string(), name: metadata.location().to_string() };
         let loaded = Loaded { metadata, location: metadata_file.to_string(), io };
         Ok(Self::new(Arc::new(NoCatalog(loaded.clone())), "files", name, loaded, clock))
+    }
+
+    /// The table in a local folder, or of one of its metadata files, if it is one; it can be read, not changed.
+    pub fn in_folder(folder: &str, clock: &Arc<dyn Clock>) -> Result<Option<Self>> {
+        crate::catalog::open_folder(folder, clock)
     }
 
     /// `catalog.database.table`.
@@ -103,33 +109,52 @@ impl LakeTable {
         Self { loaded, ..self.clone() }
     }
 
-    /// The snapshot that `version` names; without one the current snapshot. None when the table is empty.
-    pub fn snapshot(&self, version: Option<TableVersion>) -> Result<Option<SnapshotRef>> {
+    /// The snapshot that `version` names, and the columns that it is read with.
+    pub(crate) fn version(&self, version: &TableVersion) -> Result<Version> {
         let metadata = self.metadata();
-        match version {
-            None => Ok(metadata.current_snapshot().cloned()),
-            Some(TableVersion::Snapshot(id)) => match metadata.snapshot_by_id(id) {
-                Some(snapshot) => Ok(Some(Arc::clone(snapshot))),
-                None => Err(Error::not_found("lake.no_snapshot", format!("snapshot {id} does not exist"))
-                    .at("table", &self.full_name)
-                    .hint("freshet lake snapshots lists the snapshots that are kept")),
-            },
-            Some(TableVersion::Timestamp(at_ms)) => {
-                match crate::listing::history(metadata).into_iter().rev().find(|(since, _)| *since <= at_ms) {
-                    Some((_, snapshot)) => Ok(Some(snapshot)),
-                    None => {
-                        Err(Error::not_found("lake.no_snapshot", "the table has no snapshot from before that time")
-                            .at("table", &self.full_name)
-                            .hint("freshet lake snapshots lists the snapshots that are kept"))
-                    }
+        let missing = |what: String| {
+            Error::not_found("lake.no_snapshot", what)
+                .at("table", &self.full_name)
+                .hint("freshet lake snapshots lists the snapshots that are kept")
+        };
+        let named = |kind: &str, name: &str| {
+            let is_branch = kind == "branch";
+            let known = crate::metadata::references(metadata);
+            match known.get(name).filter(|r| r.is_branch() == is_branch) {
+                Some(reference) => Ok(reference.snapshot_id),
+                None => {
+                    let names = known.iter().filter(|(_, r)| r.is_branch() == is_branch).map(|(name, _)| name.as_str());
+                    Err(Error::not_found("lake.no_reference", format!("the table has no {kind} \"{name}\""))
+                        .at("table", &self.full_name)
+                        .hint(suggest::hint(name, if is_branch { "branches" } else { "tags" }, names)))
                 }
             }
-        }
+        };
+        let id = match version {
+            TableVersion::Snapshot(id) => *id,
+            TableVersion::Branch(name) => named("branch", name)?,
+            TableVersion::Tag(name) => named("tag", name)?,
+            TableVersion::Timestamp(at_ms) => {
+                match crate::listing::history(metadata).into_iter().rev().find(|(since, _)| since <= at_ms) {
+                    Some((_, snapshot)) => snapshot.snapshot_id(),
+                    None => return Err(missing("the table has no snapshot from before that time".into())),
+                }
+            }
+        };
+        let snapshot = metadata.snapshot_by_id(id).ok_or_else(|| missing(format!("snapshot {id} does not exist")))?;
+        let columns = match version {
+            TableVersion::Branch(_) => Arc::clone(metadata.current_schema()),
+            _ => crate::error::Explain::explain(snapshot.schema(metadata), "snapshot")?,
+        };
+        Ok(Version { snapshot: Arc::clone(snapshot), columns })
     }
 
-    /// The scan behind [`ExternalTable::scan`].
-    pub fn lake_scan(&self, version: Option<TableVersion>) -> Result<LakeScan> {
-        LakeScan::new(self, version)
+    /// The scan behind [`ExternalTable::scan`], or that of a version.
+    pub fn lake_scan(&self, version: Option<&TableVersion>) -> Result<LakeScan> {
+        match version {
+            None => LakeScan::new(self),
+            Some(version) => LakeScan::of_version(self, &self.version(version)?),
+        }
     }
 }
 
@@ -192,9 +217,9 @@ pub(crate) fn is_bookkeeping(property: &str) -> bool {
         || property.starts_with(crate::commit::identity::FILES_PREFIX)
 }
 
-pub(crate) fn definition_of(metadata: &TableMetadata) -> ExternalTableDefinition {
+/// The definition of a table with these columns.
+pub(crate) fn definition_of(metadata: &TableMetadata, schema: &Schema) -> ExternalTableDefinition {
     let properties = metadata.properties();
-    let schema = metadata.current_schema();
     let types = ColumnTypes::parse(properties.get(COLUMN_TYPES).map(String::as_str));
     let mut options: Options = properties
         .iter()
@@ -263,11 +288,15 @@ impl ExternalTable for LakeTable {
     }
 
     fn definition(&self) -> ExternalTableDefinition {
-        definition_of(self.metadata())
+        definition_of(self.metadata(), self.metadata().current_schema())
     }
 
-    fn scan(&self, version: Option<TableVersion>) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(LakeScan::new(self, version)?))
+    fn at(&self, version: &TableVersion) -> Result<Arc<dyn ExternalTable>> {
+        Ok(Arc::new(PastTable::new(self, version)?))
+    }
+
+    fn scan(&self) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(LakeScan::new(self)?))
     }
 
     fn source(&self, _env: &ConnectorEnv) -> Result<Arc<dyn Source>> {

@@ -153,7 +153,7 @@ pub(crate) fn commit_of(checkpoint: u64, token: Vec<u8>) -> Commit {
 /// A session that sees the table as `t`.
 pub(crate) fn session(table: &LakeTable, version: Option<TableVersion>) -> SessionContext {
     let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(3));
-    session.register_table("t", table.refresh().unwrap().scan(version).unwrap()).unwrap();
+    session.register_table("t", Arc::new(table.refresh().unwrap().lake_scan(version.as_ref()).unwrap())).unwrap();
     session
 }
 
@@ -275,8 +275,7 @@ pub(crate) fn equality_deletes(table: &LakeTable, name: &str, column: (&str, i32
 
 pub(crate) fn deletion_vector(table: &LakeTable, name: &str, of: &str, positions: &[u64]) -> DataFile {
     let blob = crate::scan::encode_vector(&positions.iter().copied().collect());
-    let mut bytes = b"PFA1".to_vec();
-    bytes.extend_from_slice(&blob);
+    let bytes = crate::puffin::encode(&[(&blob, None)]);
     let location = format!("{}/data/{name}", table.metadata().location());
     let size = bytes.len() as u64;
     table.loaded().io.write(&location, bytes).unwrap();

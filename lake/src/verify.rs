@@ -2,12 +2,13 @@
 
 use crate::commit::identity::{self, CHECKPOINT_ID, JOB_ID, OFFSETS, PREVIOUS_CHECKPOINT_ID};
 use crate::files::{self, ReadManifest};
+use crate::puffin;
 use crate::table::LakeTable;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use freshet_types::Result;
-use iceberg::spec::{DataContentType, ManifestStatus, Snapshot, SnapshotRef};
+use iceberg::spec::{DataContentType, DataFileFormat, ManifestStatus, Snapshot, SnapshotRef};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What was checked, and what is wrong.
@@ -55,7 +56,8 @@ impl VerifyReport {
 /// # Errors
 /// Only when the catalog or the storage does not answer; what is wrong with the table stands in the report.
 pub fn verify(table: &LakeTable) -> Result<VerifyReport> {
-    let mut check = Check { table, report: VerifyReport::default(), manifests: HashMap::new() };
+    let mut check =
+        Check { table, report: VerifyReport::default(), manifests: HashMap::new(), vectors: BTreeMap::new() };
     check.metadata_name()?;
     let mut snapshots: Vec<&SnapshotRef> = table.metadata().snapshots().collect();
     snapshots.sort_by_key(|s| (s.sequence_number(), s.timestamp_ms()));
@@ -74,6 +76,8 @@ struct Check<'a> {
     report: VerifyReport,
     /// Manifests that were read, by path; none where that failed.
     manifests: HashMap<String, Option<ReadManifest>>,
+    /// Puffin files with the places of the deletion vectors in them.
+    vectors: BTreeMap<String, BTreeSet<(i64, i64)>>,
 }
 
 impl Check<'_> {
@@ -118,6 +122,7 @@ impl Check<'_> {
         };
         let mut live = HashSet::new();
         let (mut rows, mut bytes, mut data_files) = (0, 0, 0);
+        let mut is_whole = true;
         for manifest in manifests {
             let path = manifest.manifest_path.clone();
             if !self.manifests.contains_key(&path) {
@@ -132,7 +137,10 @@ impl Check<'_> {
                 self.report.manifests += 1;
                 self.manifests.insert(path.clone(), read);
             }
-            let Some(Some(read)) = self.manifests.get(&path) else { continue };
+            let Some(Some(read)) = self.manifests.get(&path) else {
+                is_whole = false;
+                continue;
+            };
             let mut problems = Vec::new();
             for entry in &read.entries {
                 let file = entry.file.file_path();
@@ -153,6 +161,10 @@ impl Check<'_> {
                 if !live.insert(part) {
                     problems.push(format!("snapshot {id} counts file \"{file}\" twice"));
                 }
+                if entry.file.file_format() == DataFileFormat::Puffin {
+                    let place = entry.file.content_offset().zip(entry.file.content_size_in_bytes());
+                    self.vectors.entry(file.to_string()).or_default().extend(place);
+                }
                 sizes.insert(file.to_string(), entry.file.file_size_in_bytes());
                 bytes += entry.file.file_size_in_bytes();
                 if entry.file.content_type() == DataContentType::Data {
@@ -163,7 +175,8 @@ impl Check<'_> {
             self.report.problems.extend(problems);
         }
         let summary = &snapshot.summary().additional_properties;
-        for (key, is) in [("total-records", rows), ("total-data-files", data_files)] {
+        let totals = [("total-records", rows), ("total-data-files", data_files)];
+        for (key, is) in totals.into_iter().filter(|_| is_whole) {
             if let Some(says) = summary.get(key).and_then(|v| v.parse::<u64>().ok()).filter(|says| *says != is) {
                 self.problem(format!("snapshot {id}: \"{key}\" is {says}, the manifests say {is}"));
             }
@@ -192,8 +205,26 @@ impl Check<'_> {
                     .report
                     .problems
                     .push(format!("file \"{path}\" has {} bytes, the manifest says {size}", found.size)),
-                Some(_) => {}
+                Some(_) => self.vectors_of(path)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Deletion vectors stand where the manifest says, as blobs of a Puffin file.
+    fn vectors_of(&mut self, path: &str) -> Result<()> {
+        let Some(places) = self.vectors.get(path) else { return Ok(()) };
+        let found = self.table.loaded().io.read(path).and_then(|file| puffin::blobs(&file));
+        match found {
+            Ok(blobs) => {
+                let known: BTreeSet<(i64, i64)> = blobs.iter().map(|b| (b.offset as i64, b.length as i64)).collect();
+                let strays = places.difference(&known);
+                self.report.problems.extend(
+                    strays.map(|(offset, _)| format!("file \"{path}\" has no deletion vector at byte {offset}")),
+                );
+            }
+            Err(e) if e.is_retryable() => return Err(e),
+            Err(e) => self.report.problems.push(format!("file \"{path}\": {e}")),
         }
         Ok(())
     }
@@ -270,15 +301,4 @@ fn went_back(before: &Value, now: &Value, place: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn offsets_that_go_back_are_seen() {
-        let before = json!({"t": {"0": "10", "1": "5"}});
-        assert_eq!(went_back(&before, &json!({"t": {"0": "10", "1": "6", "2": "0"}}), ""), None);
-        assert_eq!(went_back(&before, &json!({"t": {"0": "9", "1": "6"}}), ""), Some("t.0".into()));
-        assert_eq!(went_back(&json!({"f": "a:3"}), &json!({"f": "a:2"}), ""), None, "text has no order that we know");
-    }
-}
+mod tests;

@@ -25,6 +25,10 @@ impl CatalogFactory for DryFactory {
         self.0.options()
     }
 
+    fn table_in(&self, folder: &str, env: &ConnectorEnv) -> Result<Option<Arc<dyn ExternalTable>>> {
+        self.0.table_in(folder, env)
+    }
+
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>> {
         let below = if self.0.exists(name, options, env)? { Some(self.0.open(name, options, env)?) } else { None };
         Ok(Arc::new(DryCatalog { below, made: Mutex::default() }))
@@ -147,7 +151,11 @@ impl ExternalTable for DryTable {
         self.0.clone()
     }
 
-    fn scan(&self, _version: Option<TableVersion>) -> Result<Arc<dyn TableProvider>> {
+    fn at(&self, _version: &TableVersion) -> Result<Arc<dyn ExternalTable>> {
+        Ok(Arc::new(DryTable(self.0.clone())))
+    }
+
+    fn scan(&self) -> Result<Arc<dyn TableProvider>> {
         let table = MemTable::try_new(self.schema(), vec![Vec::new()]);
         Ok(Arc::new(table.map_err(|e| Error::internal("lake.dry", e.to_string()))?))
     }

@@ -1,13 +1,14 @@
-//! What `freshet lake` asks: snapshots, files, and the proof that a table is whole.
+//! What `freshet lake` asks: snapshots, files, the proof that a table is whole, and chores that keep it good to read.
 
 use crate::session::rows;
 use arrow::array::RecordBatch;
+use freshet_lake::maintain::{self, CHORES};
 use freshet_lake::{LakeTable, listing, verify};
 use freshet_sql::catalog::{Catalog, ResolvedTable};
-use freshet_types::{Error, Result, Watermark};
+use freshet_types::{Error, OptionSpec, Options, Result, Watermark};
 
 /// A question about a lake table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LakeQuestion {
     /// Is every file there once, and are checkpoints consecutive?
     Verify,
@@ -15,6 +16,18 @@ pub enum LakeQuestion {
     Snapshots,
     /// Which data files has the current snapshot?
     Files,
+    /// Do one of [`lake_chores`].
+    Chore {
+        /// Its name.
+        name: String,
+        /// Options of this run.
+        options: Options,
+    },
+}
+
+/// The chores of lake tables: name, one sentence, options.
+pub fn lake_chores() -> impl Iterator<Item = (&'static str, &'static str, &'static [OptionSpec])> {
+    CHORES.iter().map(|chore| (chore.name(), chore.doc(), chore.options()))
 }
 
 /// Rows for a person, and how many of them name a problem.
@@ -27,7 +40,7 @@ pub struct LakeAnswer {
 }
 
 /// Answers `question` about the table of this name.
-pub(crate) fn answer(catalog: &Catalog, question: LakeQuestion, name: &[String]) -> Result<LakeAnswer> {
+pub(crate) fn answer(catalog: &Catalog, question: &LakeQuestion, name: &[String]) -> Result<LakeAnswer> {
     let not_lake = || {
         Error::invalid("lake.not_a_lake_table", format!("\"{}\" is not a lake table", name.join(".")))
             .hint("name a table of a lake; SHOW TABLES lists them")
@@ -38,6 +51,7 @@ pub(crate) fn answer(catalog: &Catalog, question: LakeQuestion, name: &[String])
         LakeQuestion::Verify => verified(table),
         LakeQuestion::Snapshots => Ok(LakeAnswer { rows: snapshots(table), problems: 0 }),
         LakeQuestion::Files => Ok(LakeAnswer { rows: files(table)?, problems: 0 }),
+        LakeQuestion::Chore { name, options } => Ok(LakeAnswer { rows: done(table, name, options)?, problems: 0 }),
     }
 }
 
@@ -60,6 +74,17 @@ fn verified(table: &LakeTable) -> Result<LakeAnswer> {
         lines.push(vec![text("verdict"), text("sound")]);
     }
     Ok(LakeAnswer { rows: rows(&["checked", "found"], lines), problems: report.problems.len() })
+}
+
+fn done(table: &LakeTable, name: &str, options: &Options) -> Result<RecordBatch> {
+    let report = maintain::find(name)?.run(table, options).map_err(|e| e.at("table", table.full_name()))?;
+    let counted = [
+        ("files added", report.files_added.to_string()),
+        ("files removed", report.files_removed.to_string()),
+        ("bytes removed", report.bytes_removed.to_string()),
+        ("snapshots removed", report.snapshots_removed.to_string()),
+    ];
+    Ok(rows(&["done", "count"], counted.into_iter().map(|(what, n)| vec![text(what), text(n)]).collect()))
 }
 
 fn snapshots(table: &LakeTable) -> RecordBatch {

@@ -19,7 +19,7 @@ pub use freshet_engine::job::{JobReport, JobStatus, SourceStatus};
 pub use freshet_sql::diagnose::diagnose;
 pub use freshet_sql::parse::is_complete;
 pub use freshet_sql::variables::replace_variables;
-pub use lake_questions::{LakeAnswer, LakeQuestion};
+pub use lake_questions::{LakeAnswer, LakeQuestion, lake_chores};
 pub use observer::{Control, Observer};
 pub use report::report_json;
 pub use result::{OrderTerm, ResultInfo, ResultWriter};

@@ -1,11 +1,11 @@
-//! `freshet lake ...`: what a lake table is made of, and the proof that it is whole.
+//! `freshet lake ...`: what a lake table is made of, the proof that it is whole, and the chores that keep it good to read.
 
 use super::shared;
 use crate::output;
 use crate::terminal::{Manner, Terminal};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use freshet_server::{LakeQuestion, ResultInfo};
-use freshet_types::{ChangeBatch, Error, Result};
+use freshet_server::{LakeQuestion, ResultInfo, lake_chores};
+use freshet_types::{ChangeBatch, Error, Options, Result};
 
 pub(super) fn define() -> Command {
     let table = || Arg::new("table").value_name("TABLE").required(true).help("[catalog.][database.]table");
@@ -25,8 +25,15 @@ pub(super) fn define() -> Command {
             .arg(shared::output_argument())
             .args(shared::session_arguments())
     };
+    let chores = lake_chores().map(|(name, about, options)| {
+        let set = Arg::new("set").long("set").value_name("OPTION=VALUE").action(ArgAction::Append);
+        let lines = options.iter().map(|o| format!("  {}: {}", o.name, o.doc));
+        sub(name, about)
+            .arg(set.help("An option of this run"))
+            .after_help(format!("Options to set:\n{}", lines.collect::<Vec<_>>().join("\n")))
+    });
     Command::new("lake")
-        .about("Look into lake tables and verify them")
+        .about("Look into lake tables, verify them, keep them good to read")
         .subcommand_required(true)
         .subcommand(sub(
             "verify",
@@ -34,6 +41,19 @@ pub(super) fn define() -> Command {
         ))
         .subcommand(sub("snapshots", "List the snapshots of a table"))
         .subcommand(sub("files", "List the data files of a table's current snapshot"))
+        .subcommands(chores)
+}
+
+fn chore_options(arguments: &ArgMatches) -> Result<Options> {
+    let mut options = Options::default();
+    for text in arguments.get_many::<String>("set").unwrap_or_default() {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Error::invalid("argument.invalid", format!("\"{text}\" is no option with a value"))
+                .hint("write --set OPTION=VALUE")
+        })?;
+        options.set(name.trim(), value.trim());
+    }
+    Ok(options)
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
@@ -41,7 +61,8 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     let question = match name {
         "verify" => LakeQuestion::Verify,
         "snapshots" => LakeQuestion::Snapshots,
-        _ => LakeQuestion::Files,
+        "files" => LakeQuestion::Files,
+        chore => LakeQuestion::Chore { name: chore.to_string(), options: chore_options(arguments)? },
     };
     let mut session = shared::open_session(arguments)?;
     let form = shared::output_form(arguments);

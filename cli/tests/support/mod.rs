@@ -59,12 +59,26 @@ impl Freshet {
         self.output(&["sql", "-c", sql]);
     }
 
+    /// What is said of statements that must fail.
+    pub(crate) fn refused(&self, sql: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
+            .args(["sql", "-c", sql, "--data"])
+            .arg(self.data())
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{sql}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// Rows of a query, sorted.
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         sorted(self.output(&["sql", "-o", "tsv", "-c", sql]).lines().map(String::from))
     }
 
-    fn lake(&self, question: &str, setup: &str, table: &str) -> Vec<String> {
+    /// The lines of `freshet lake <question> <table>`.
+    pub(crate) fn lake(&self, question: &str, setup: &str, table: &str) -> Vec<String> {
         let mut arguments = vec!["lake", question, table, "-o", "tsv"];
         if !setup.is_empty() {
             arguments.extend(["--setup", setup]);

@@ -3,13 +3,14 @@
 use super::options::{CatalogOptions, OPTIONS};
 use super::rest::RestCatalog;
 use super::sqlite::SqliteCatalog;
-use super::{Loaded, TableCatalog, TableName, no_table};
+use super::{Loaded, NO_DATABASE, TableCatalog, TableName, no_table};
 use crate::io::LakeIo;
 use crate::table::{LakeTable, creation_of};
 use freshet_connector_api::ConnectorEnv;
 use freshet_connectors::storage::Storage;
 use freshet_sql::catalog::external::{CatalogFactory, ExternalCatalog, ExternalTable, ExternalTableDefinition};
 use freshet_types::{Clock, ErrorKind, OptionSpec, Options, Result};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,6 +35,11 @@ impl CatalogFactory for IcebergCatalogFactory {
         Ok(file_of(name, &options, &storage, env).is_file())
     }
 
+    fn table_in(&self, folder: &str, env: &ConnectorEnv) -> Result<Option<Arc<dyn ExternalTable>>> {
+        let table = super::folder::open(folder, &env.clock)?;
+        Ok(table.map(|table| Arc::new(table) as Arc<dyn ExternalTable>))
+    }
+
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>> {
         Ok(Arc::new(IcebergCatalog::open(name, options, env)?))
     }
@@ -42,6 +48,8 @@ impl CatalogFactory for IcebergCatalogFactory {
 /// A catalog of lake tables.
 pub struct IcebergCatalog {
     name: String,
+    /// The database that is there from the start; on a server it is made when the first table is put into it.
+    default_database: String,
     catalog: Arc<dyn TableCatalog>,
     clock: Arc<dyn Clock>,
 }
@@ -50,6 +58,7 @@ impl IcebergCatalog {
     /// Opens a catalog; an embedded one is created when it is not there.
     pub fn open(name: &str, options: &Options, env: &ConnectorEnv) -> Result<Self> {
         let options = CatalogOptions::parse(options).map_err(|e| e.at("catalog", name))?;
+        let default_database = options.default_database.clone();
         let catalog: Arc<dyn TableCatalog> = if options.rest {
             Arc::new(
                 RestCatalog::open(&options.written, options.allowed_locations.clone())
@@ -58,7 +67,7 @@ impl IcebergCatalog {
         } else {
             Arc::new(embedded(name, &options, env).map_err(|e| e.at("catalog", name))?)
         };
-        Ok(Self { name: name.to_string(), catalog, clock: Arc::clone(&env.clock) })
+        Ok(Self { name: name.to_string(), default_database, catalog, clock: Arc::clone(&env.clock) })
     }
 
     /// A table with everything that maintenance, listings and checks need, if it exists.
@@ -122,7 +131,12 @@ fn delete_files(loaded: &Loaded) -> Result<()> {
 
 impl ExternalCatalog for IcebergCatalog {
     fn databases(&self) -> Result<Vec<String>> {
-        self.catalog.databases().map_err(|e| e.at("catalog", &self.name))
+        let mut names = self.catalog.databases().map_err(|e| e.at("catalog", &self.name))?;
+        if !names.contains(&self.default_database) {
+            names.push(self.default_database.clone());
+            names.sort();
+        }
+        Ok(names)
     }
 
     fn create_database(&self, name: &str, options: &Options) -> Result<()> {
@@ -143,7 +157,10 @@ impl ExternalCatalog for IcebergCatalog {
     }
 
     fn tables(&self, database: &str) -> Result<Vec<String>> {
-        self.catalog.tables(database).map_err(|e| e.at("catalog", &self.name))
+        match self.catalog.tables(database) {
+            Err(e) if e.code() == NO_DATABASE && database == self.default_database => Ok(Vec::new()),
+            tables => tables.map_err(|e| e.at("catalog", &self.name)),
+        }
     }
 
     fn table(&self, database: &str, name: &str) -> Result<Option<Arc<dyn ExternalTable>>> {
@@ -152,9 +169,19 @@ impl ExternalCatalog for IcebergCatalog {
 
     fn create_table(&self, database: &str, name: &str, definition: &ExternalTableDefinition) -> Result<()> {
         let table = TableName { database: database.to_string(), name: name.to_string() };
-        creation_of(definition)
-            .and_then(|creation| self.catalog.create(&table, creation))
-            .map_err(|e| self.at(e, &table))
+        let create = || -> Result<()> {
+            let creation = creation_of(definition)?;
+            match self.catalog.create(&table, creation.clone()) {
+                Err(e) if e.code() == NO_DATABASE && database == self.default_database => {
+                    match self.catalog.create_database(database, &HashMap::new()) {
+                        Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                        _ => self.catalog.create(&table, creation),
+                    }
+                }
+                created => created,
+            }
+        };
+        create().map_err(|e| self.at(e, &table))
     }
 
     fn drop_table(&self, database: &str, name: &str) -> Result<()> {

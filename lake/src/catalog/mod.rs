@@ -4,7 +4,9 @@
 //! succeeds only when the table is exactly as it was when the change was made.
 
 mod external;
+mod folder;
 mod options;
+pub(crate) use folder::open as open_folder;
 pub(crate) use options::check_table_options;
 pub(crate) mod rest;
 pub(crate) mod sqlite;
@@ -101,6 +103,11 @@ pub trait TableCatalog: Send + Sync {
         requirements: Vec<TableRequirement>,
     ) -> Result<Loaded>;
 
+    /// Removes metadata files of ours that never became part of the table, where readers could take them for it.
+    fn tidy(&self, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes a table out of the catalog; its files are deleted by the caller, unless this returns `true`.
     fn drop_table(&self, table: &TableName) -> Result<bool>;
 }
@@ -127,8 +134,11 @@ pub(crate) fn table_exists(table: &TableName) -> Error {
         .hint("choose another name, or write CREATE TABLE IF NOT EXISTS")
 }
 
+/// Code of [`no_database`].
+pub(crate) const NO_DATABASE: &str = "lake.no_database";
+
 pub(crate) fn no_database(name: &str) -> Error {
-    Error::not_found("lake.no_database", format!("database \"{name}\" does not exist"))
+    Error::not_found(NO_DATABASE, format!("database \"{name}\" does not exist"))
         .hint(format!("create it: CREATE DATABASE `{name}`"))
 }
 

@@ -43,6 +43,7 @@ static OWN: &[OptionSpec] = &[
         OptionKind::Text,
         "where tokens are given; default: <uri>/v1/oauth/tokens",
     ),
+    OptionSpec::optional("client.region", OptionKind::Text, "another name of s3.region"),
     OptionSpec::optional("header.*", OptionKind::Text, "HTTP headers for the REST catalog"),
 ];
 
@@ -74,6 +75,10 @@ impl CatalogOptions {
             return Err(Error::invalid("option.invalid", format!("option \"{name}\" belongs to a REST catalog"))
                 .hint("add 'catalog-type' = 'rest', or leave it out"));
         }
+        let mut written = options.clone();
+        if let Some(region) = options.get("client.region").filter(|_| options.get("s3.region").is_none()) {
+            written.set("s3.region", region);
+        }
         Ok(Self {
             rest,
             warehouse: text("warehouse"),
@@ -84,7 +89,7 @@ impl CatalogOptions {
                 .get("allowed-locations")
                 .map(|l| l.split(',').map(|l| l.trim().to_string()).filter(|l| !l.is_empty()).collect())
                 .unwrap_or_default(),
-            written: options.clone(),
+            written,
         })
     }
 }

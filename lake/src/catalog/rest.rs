@@ -17,6 +17,8 @@ use url::Url;
 
 /// Separator of the levels of a namespace in a path.
 const LEVELS: &str = "\u{1f}";
+/// Header that asks for credentials of the storage; servers that have none to give leave it unheeded.
+const DELEGATION: &str = "X-Iceberg-Access-Delegation";
 
 /// A catalog behind a server.
 pub(crate) struct RestCatalog {
@@ -124,6 +126,9 @@ impl RestCatalog {
         if let Some(token) = self.bearer()? {
             request = request.bearer_auth(token);
         }
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(DELEGATION)) {
+            request = request.header(DELEGATION, "vended-credentials");
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -206,7 +211,14 @@ impl RestCatalog {
         let metadata = metadata::parse(metadata.to_string().as_bytes(), &location)?;
         // Credentials that the server gives are for this table alone.
         let mut options = self.options.clone();
-        if let Some(config) = body.get("config").and_then(Value::as_object) {
+        let of_table = body.get("storage-credentials").and_then(Value::as_array).into_iter().flatten();
+        let of_table = of_table
+            .filter(|c| c.get("prefix").and_then(Value::as_str).is_some_and(|p| metadata.location().starts_with(p)));
+        // The longest prefix comes last, and wins.
+        let mut of_table: Vec<&Value> = of_table.collect();
+        of_table.sort_by_key(|c| c.get("prefix").and_then(Value::as_str).map_or(0, str::len));
+        let configs = [Some(body)].into_iter().chain(of_table.into_iter().map(Some)).flatten();
+        for config in configs.filter_map(|part| part.get("config").and_then(Value::as_object)) {
             for (key, value) in config {
                 if let Some(value) = value.as_str().filter(|_| key.starts_with("s3.") || key.starts_with("hadoop.")) {
                     options.set(key, value);

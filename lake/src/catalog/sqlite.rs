@@ -3,6 +3,7 @@
 //! # Invariants
 //! - A metadata file is durable before the row that names it changes.
 //! - The row changes only from the exact location that the change was made on (compare and swap).
+//! - Our metadata files are written under the lock of the file: one of a later version than the row's is a leftover.
 
 use super::{Creation, Loaded, TableCatalog, TableName, lost_race, no_database, no_table, read_metadata, table_exists};
 use crate::error::Explain;
@@ -108,7 +109,11 @@ impl SqliteCatalog {
     }
 
     fn location_of(&self, table: &TableName) -> Result<Option<String>> {
-        self.connection()
+        self.location_in(&self.connection(), table)
+    }
+
+    fn location_in(&self, connection: &Connection, table: &TableName) -> Result<Option<String>> {
+        connection
             .query_row(
                 "SELECT metadata_location FROM iceberg_tables
                  WHERE catalog_name = ?1 AND table_namespace = ?2 AND table_name = ?3",
@@ -118,6 +123,40 @@ impl SqliteCatalog {
             .optional()
             .map(Option::flatten)
             .map_err(|e| self.wrap(e))
+    }
+
+    /// Writes a metadata file and lets the table's row name it, in place of the one that it must name now.
+    fn move_row(&self, table: &TableName, from: &str, to: &str, bytes: bytes::Bytes) -> Result<()> {
+        let mut connection = self.connection();
+        // A lock that is not ours to have in time leaves nothing behind.
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|e| self.wrap(e))?;
+        match self.location_in(&change, table)? {
+            Some(now) if now == from => {}
+            Some(_) => return Err(lost_race(table)),
+            None => return Err(no_table(table)),
+        }
+        let moved = self.io.write(to, bytes).and_then(|()| {
+            change
+                .execute(
+                    "UPDATE iceberg_tables SET metadata_location = ?1, previous_metadata_location = ?2
+                     WHERE catalog_name = ?3 AND table_namespace = ?4 AND table_name = ?5",
+                    params![to, from, self.catalog, table.database, table.name],
+                )
+                .and_then(|_| change.commit())
+                .map_err(|e| self.wrap(e))
+        });
+        let Err(e) = moved else { return Ok(()) };
+        // A commit that failed may have happened all the same: the row itself tells.
+        match self.location_in(&connection, table) {
+            Ok(Some(now)) if now == to => Ok(()),
+            Ok(_) => {
+                let _ = self.io.delete(to);
+                Err(e)
+            }
+            Err(_) => Err(Error::unavailable("lake.commit_unknown", e.text().to_string())
+                .hint("the table is read again before the next attempt")),
+        }
     }
 
     fn loaded(&self, location: String) -> Result<Loaded> {
@@ -226,10 +265,14 @@ impl TableCatalog for SqliteCatalog {
         if self.location_of(table)?.is_some() {
             return Err(table_exists(table));
         }
-        let folder = creation.location.clone().unwrap_or_else(|| {
+        let mut folder = creation.location.clone().unwrap_or_else(|| {
             format!("{}/{}/{}", self.warehouse, folder_name(&table.database), folder_name(&table.name))
         });
         self.io.place(&folder)?;
+        if creation.location.is_none() && !self.io.list(&format!("{folder}/metadata"))?.is_empty() {
+            // What a table of that name left behind must not be taken for this one.
+            folder = format!("{folder}-{:08x}", uuid::Uuid::new_v4().as_fields().0);
+        }
         let built = TableMetadataBuilder::new(
             creation.schema,
             creation.spec,
@@ -274,22 +317,8 @@ impl TableCatalog for SqliteCatalog {
         }
         let built = metadata::apply(&base.metadata, &base.location, updates)?;
         let location = metadata::next_location(&built.metadata, Some(&base.location));
-        self.io.write(&location, metadata::encode(&built.metadata)?)?;
-        let changed = self.connection().execute(
-            "UPDATE iceberg_tables SET metadata_location = ?1, previous_metadata_location = ?2
-             WHERE catalog_name = ?3 AND table_namespace = ?4 AND table_name = ?5 AND metadata_location = ?2",
-            params![location, base.location, self.catalog, table.database, table.name],
-        );
-        match changed.map_err(|e| self.wrap(e))? {
-            1 => {}
-            _ => {
-                let _ = self.io.delete(&location);
-                return Err(match self.location_of(table)? {
-                    Some(_) => lost_race(table),
-                    None => no_table(table),
-                });
-            }
-        }
+        let bytes = metadata::encode(&built.metadata)?;
+        self.move_row(table, &base.location, &location, bytes)?;
         if built.metadata.properties().get("write.metadata.delete-after-commit.enabled").is_some_and(|v| v == "true") {
             for old in &built.expired_metadata_logs {
                 if let Err(e) = self.io.delete(&old.metadata_file) {
@@ -298,6 +327,22 @@ impl TableCatalog for SqliteCatalog {
             }
         }
         Ok(Loaded { metadata: built.metadata.into(), location, io: base.io.clone() })
+    }
+
+    fn tidy(&self, table: &TableName) -> Result<()> {
+        let mut connection = self.connection();
+        let lock =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|e| self.wrap(e))?;
+        let Some(current) = self.location_in(&lock, table)? else { return Ok(()) };
+        let Some((folder, _)) = current.rsplit_once('/') else { return Ok(()) };
+        let version = metadata::version_of(&current);
+        for file in self.io.list(folder)? {
+            let is_other = file.path != self.io.normal(&current);
+            if is_other && metadata::is_ours(&file.path) && metadata::version_of(&file.path) >= version {
+                self.io.delete(&file.path)?;
+            }
+        }
+        Ok(())
     }
 
     fn drop_table(&self, table: &TableName) -> Result<bool> {
@@ -373,6 +418,43 @@ mod tests {
         assert_eq!((now.location.as_str(), now.metadata.properties()["k"].as_str()), (won.location.as_str(), "1"));
         let files = base.io.list(&format!("{}/metadata", base.metadata.location())).unwrap();
         assert_eq!(files.len(), 2, "{files:?}");
+    }
+
+    #[test]
+    fn a_locked_file_is_said_so_and_a_crash_midway_leaves_nothing_for_readers_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = open(folder.path());
+        let table = TableName { database: "db".into(), name: "t".into() };
+        catalog.ensure_database("db").unwrap();
+        catalog.create(&table, creation()).unwrap();
+        let base = catalog.load(&table).unwrap().unwrap();
+        let names = || {
+            let files = base.io.list(&format!("{}/metadata", base.metadata.location())).unwrap();
+            files.into_iter().map(|f| f.path).collect::<Vec<_>>()
+        };
+        let before = names();
+        let other = Connection::open(folder.path().join("catalog.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        catalog.connection().busy_timeout(Duration::from_millis(10)).unwrap();
+        let locked = catalog.swap(&table, &base, set("k", "1"), vec![]).unwrap_err();
+        assert_eq!((locked.code(), locked.kind()), ("lake.catalog_locked", ErrorKind::Unavailable));
+        assert_eq!(names(), before, "nothing was written for a change that did not happen");
+        other.execute_batch("ROLLBACK").unwrap();
+        // The process ends between its metadata file and the row.
+        let stale = metadata::next_location(&base.metadata, Some(&base.location));
+        base.io.write(&stale, metadata::encode(&base.metadata).unwrap()).unwrap();
+        // Another program's file may be on its way to the catalog.
+        let foreign = format!("{}/metadata/00001-{}.metadata.json", base.metadata.location(), uuid::Uuid::new_v4());
+        base.io.write(&foreign, metadata::encode(&base.metadata).unwrap()).unwrap();
+        catalog.tidy(&table).unwrap();
+        let mut expected = before.clone();
+        expected.push(foreign);
+        expected.sort();
+        assert_eq!(names(), expected);
+        catalog.swap(&table, &base, set("k", "1"), vec![]).unwrap();
+        base.io.write(&stale, metadata::encode(&base.metadata).unwrap()).unwrap();
+        catalog.tidy(&table).unwrap();
+        assert_eq!(names().len(), 3);
     }
 
     #[test]

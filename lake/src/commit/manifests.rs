@@ -81,13 +81,9 @@ pub(super) fn build(
     Ok((updates, requirements))
 }
 
-/// The branch with the retention that it had; the library does not hand it out but in JSON.
+/// The branch with the retention that it had.
 fn reference(metadata: &TableMetadata, branch: &str, snapshot_id: i64) -> SnapshotReference {
-    let kept = metadata.snapshot_for_ref(branch).and_then(|_| {
-        let json = serde_json::to_value(metadata).ok()?;
-        serde_json::from_value::<SnapshotReference>(json.get("refs")?.get(branch)?.clone()).ok()
-    });
-    match kept {
+    match crate::metadata::references(metadata).remove(branch) {
         Some(kept) if kept.is_branch() => SnapshotReference::new(snapshot_id, kept.retention),
         _ => SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None)),
     }

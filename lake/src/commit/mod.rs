@@ -29,8 +29,8 @@ pub struct AddedFile {
     pub file: DataFile,
     /// Partition spec of its partition.
     pub spec_id: i32,
-    /// Data sequence number to keep; none takes that of the new snapshot. A rewrite keeps the smallest of what it
-    /// replaces, so that deletes which apply to the old files still apply.
+    /// Data sequence number to keep; none takes that of the new snapshot. A rewrite keeps the largest of what it
+    /// replaces: deletes up to it were applied to the rows that it read, later ones still apply.
     pub sequence: Option<i64>,
 }
 

@@ -5,8 +5,8 @@ use crate::commit::{TableChange, commit};
 use crate::files;
 use crate::table::LakeTable;
 use freshet_types::{OptionKind, OptionSpec, Options, Result};
-use iceberg::spec::{SnapshotReference, TableMetadata};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use iceberg::spec::TableMetadata;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The chore `expire`.
 pub(super) struct Expire;
@@ -76,9 +76,7 @@ impl Chore for Expire {
 /// Snapshots that no branch, tag, age or count keeps.
 fn too_old(metadata: &TableMetadata, older_than_ms: i64, retain: usize) -> Vec<i64> {
     let mut kept: BTreeSet<i64> = metadata.current_snapshot_id().into_iter().collect();
-    let json = serde_json::to_value(metadata).unwrap_or_default();
-    let refs: HashMap<String, SnapshotReference> =
-        json.get("refs").and_then(|r| serde_json::from_value(r.clone()).ok()).unwrap_or_default();
+    let refs = crate::metadata::references(metadata);
     kept.extend(refs.values().map(|r| r.snapshot_id));
     let heads: Vec<i64> = refs.values().filter(|r| r.is_branch()).map(|r| r.snapshot_id).collect();
     for head in heads.into_iter().chain(metadata.current_snapshot_id()) {

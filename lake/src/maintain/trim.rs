@@ -50,8 +50,7 @@ fn ancestors(metadata: &TableMetadata) -> Vec<SnapshotRef> {
 }
 
 fn only_main(metadata: &TableMetadata) -> bool {
-    let json = serde_json::to_value(metadata).unwrap_or_default();
-    json.get("refs").and_then(|r| r.as_object()).is_some_and(|r| r.keys().all(|k| k == MAIN_BRANCH))
+    crate::metadata::references(metadata).keys().all(|name| name == MAIN_BRANCH)
 }
 
 /// Deletes the files that only `expired` needed; `before` is the table that still had them.

@@ -173,6 +173,16 @@ fn with_id(field: &FieldRef, id: Option<&Value>, written: &Value) -> FieldRef {
             let items = written.get("items").unwrap_or(&Value::Null);
             DataType::List(with_id(element, written.get("element-id"), items))
         }
+        DataType::Map(entries, sorted) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let null = &Value::Null;
+                let key = with_id(&pair[0], written.get("key-id"), null);
+                let value = with_id(&pair[1], written.get("value-id"), written.get("values").unwrap_or(null));
+                let pair = DataType::Struct(vec![key, value].into());
+                DataType::Map(Arc::new(Field::new(entries.name(), pair, entries.is_nullable())), *sorted)
+            }
+            _ => field.data_type().clone(),
+        },
         other => other.clone(),
     };
     let mut annotated = Field::new(field.name(), data_type, field.is_nullable());

@@ -5,7 +5,7 @@
 use super::plan::Request;
 use super::rows;
 use super::shape::Shape;
-use crate::files::FileEntry;
+use crate::files::{FileEntry, widened};
 use crate::io::LakeIo;
 use crate::schema;
 use arrow::array::AsArray;
@@ -86,7 +86,8 @@ fn applies(delete: &FileEntry, data: &FileEntry) -> bool {
     if let Some(of) = delete.file.referenced_data_file() {
         return of == path;
     }
-    if delete.spec_id != data.spec_id || delete.file.partition() != data.file.partition() {
+    let (of_delete, of_data) = (delete.file.partition(), data.file.partition());
+    if delete.spec_id != data.spec_id || (of_delete != of_data && widened(of_delete) != widened(of_data)) {
         return false;
     }
     let bound = |bounds: &HashMap<i32, iceberg::spec::Datum>| match bounds
@@ -186,9 +187,17 @@ pub(crate) fn decode_vector(blob: &[u8]) -> Result<RoaringTreemap> {
 /// Decodes the portable form of a 64-bit roaring bitmap; nothing may follow it.
 pub(crate) fn decode_bitmap(mut bytes: &[u8]) -> Result<RoaringTreemap> {
     let wrong = |what: String| Error::data("lake.deletion_vector", format!("the bitmap of deleted positions {what}"));
+    let told = bytes.first_chunk::<8>().map(|count| u64::from_le_bytes(*count));
     let bitmap = RoaringTreemap::deserialize_from(&mut bytes).map_err(|e| wrong(format!("is damaged: {e}")))?;
     if !bytes.is_empty() {
         return Err(wrong(format!("is followed by {} bytes", bytes.len())));
+    }
+    // Of two parts for the same range only one is left.
+    if told != Some(bitmap.bitmaps().count() as u64) {
+        return Err(wrong("holds two parts for one range of positions".into()));
+    }
+    if bitmap.max().is_some_and(|last| i64::try_from(last).is_err()) {
+        return Err(wrong("holds positions that no file can have".into()));
     }
     Ok(bitmap)
 }

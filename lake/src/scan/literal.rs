@@ -19,7 +19,7 @@ pub(super) fn datum_scalar(datum: &Datum, now: &PrimitiveType) -> Option<ScalarV
     written.cast_to(&schema::file_type(&Type::Primitive(now.clone()))).ok()
 }
 
-pub(super) fn primitive_scalar(value: &PrimitiveLiteral, primitive: &PrimitiveType) -> Option<ScalarValue> {
+pub(crate) fn primitive_scalar(value: &PrimitiveLiteral, primitive: &PrimitiveType) -> Option<ScalarValue> {
     let zone = || Some("UTC".into());
     Some(match (value, primitive) {
         (PrimitiveLiteral::Boolean(v), PrimitiveType::Boolean) => ScalarValue::Boolean(Some(*v)),

@@ -21,9 +21,11 @@ mod shape;
 
 #[cfg(test)]
 pub(crate) use deletes::encode_vector;
-pub(crate) use plan::{ReadTask, tasks_of};
+pub(crate) use literal::primitive_scalar;
+pub(crate) use plan::{ReadTask, plain_task, tasks_of};
 pub(crate) use shape::Shape;
 
+use crate::past::Version;
 use crate::schema;
 use crate::table::LakeTable;
 use arrow::datatypes::SchemaRef;
@@ -33,7 +35,6 @@ use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use freshet_sql::catalog::external::TableVersion;
 use freshet_types::Result;
 use iceberg::spec::SnapshotRef;
 use std::fmt;
@@ -56,17 +57,20 @@ impl fmt::Debug for LakeScan {
 }
 
 impl LakeScan {
-    /// The snapshot that `version` names; a snapshot of the past is read with the columns that it had.
-    pub fn new(table: &LakeTable, version: Option<TableVersion>) -> Result<Self> {
-        let snapshot = table.snapshot(version)?;
+    /// The table as it stands.
+    pub fn new(table: &LakeTable) -> Result<Self> {
         let metadata = table.metadata();
-        let columns = match (&snapshot, version) {
-            (Some(snapshot), Some(_)) => crate::error::Explain::explain(snapshot.schema(metadata), "snapshot")?,
-            _ => Arc::clone(metadata.current_schema()),
-        };
-        let types = table.column_types();
-        let schema = Arc::new(schema::table_schema(&columns, &types));
-        let shape = Arc::new(Shape::new(&columns, &schema, metadata)?);
+        Self::of(table, metadata.current_snapshot().cloned(), metadata.current_schema())
+    }
+
+    /// The table as it was.
+    pub(crate) fn of_version(table: &LakeTable, version: &Version) -> Result<Self> {
+        Self::of(table, Some(Arc::clone(&version.snapshot)), &version.columns)
+    }
+
+    fn of(table: &LakeTable, snapshot: Option<SnapshotRef>, columns: &iceberg::spec::Schema) -> Result<Self> {
+        let schema = Arc::new(schema::table_schema(columns, &table.column_types()));
+        let shape = Arc::new(Shape::new(columns, &schema, table.metadata())?);
         Ok(Self { table: table.clone(), snapshot, schema, shape })
     }
 

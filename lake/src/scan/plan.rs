@@ -12,6 +12,7 @@ use crate::files::{self, FileEntry};
 use crate::io::LakeIo;
 use crate::table::LakeTable;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -19,6 +20,8 @@ use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroup
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{conjunction_opt, split_conjunction};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
@@ -113,14 +116,25 @@ pub(crate) fn tasks_of(
     entries
         .into_iter()
         .map(|entry| {
-            let format = entry.file.file_format();
-            if !matches!(format, DataFileFormat::Parquet | DataFileFormat::Avro) {
-                return Err(no_format(format, entry.file.file_path()));
-            }
             let deleted = positions.of(&entry)?.map(Arc::new);
-            Ok(ReadTask { deleted, keys: keys.of(&entry)?, constants: constants(&entry, metadata), entry })
+            Ok(ReadTask { deleted, keys: keys.of(&entry)?, ..plain_task(entry, metadata)? })
         })
         .collect()
+}
+
+/// A data file from which nothing was deleted.
+///
+/// # Errors
+/// `lake.file_format`, `lake.encrypted` for files that cannot be read.
+pub(crate) fn plain_task(entry: FileEntry, metadata: &TableMetadata) -> Result<ReadTask> {
+    let format = entry.file.file_format();
+    if !matches!(format, DataFileFormat::Parquet | DataFileFormat::Avro) {
+        return Err(no_format(format, entry.file.file_path()));
+    }
+    if entry.file.key_metadata().is_some_and(|key| !key.is_empty()) {
+        return Err(files::encrypted().at("file", entry.file.file_path()));
+    }
+    Ok(ReadTask { deleted: None, keys: Vec::new(), constants: constants(&entry, metadata), entry })
 }
 
 /// Equality deletes by scope: a partition, or the whole table.
@@ -140,17 +154,18 @@ impl Keys<'_> {
         let mut ids = delete.file.equality_ids().unwrap_or_default();
         ids.sort_unstable();
         let everywhere = self.metadata.partition_spec_by_id(delete.spec_id).is_none_or(|s| s.is_unpartitioned());
-        ((!everywhere).then(|| (delete.spec_id, delete.file.partition().clone())), ids)
+        ((!everywhere).then(|| (delete.spec_id, files::widened(delete.file.partition()))), ids)
     }
 
     fn of(&mut self, data: &FileEntry) -> Result<Vec<Arc<DeletedKeys>>> {
         let mut scopes: Vec<Scope> = Vec::new();
+        let partition = (!self.deletes.is_empty()).then(|| files::widened(data.file.partition()));
         for delete in self.deletes.iter().filter(|d| d.sequence > data.sequence) {
             let scope = self.scope(delete);
             let inside = scope
                 .0
                 .as_ref()
-                .is_none_or(|(spec, partition)| *spec == data.spec_id && partition == data.file.partition());
+                .is_none_or(|(spec, of_delete)| *spec == data.spec_id && Some(of_delete) == partition.as_ref());
             if inside && !scopes.contains(&scope) {
                 scopes.push(scope);
             }
@@ -303,9 +318,13 @@ fn parquet(
     indices: Vec<usize>,
     tasks: Vec<ReadTask>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut source = ParquetSource::new(Arc::clone(&schema)).with_enable_page_index(true);
-    if let Some(predicate) = &request.predicate {
-        source = source.with_predicate(Arc::clone(predicate));
+    // Times of files that came from Hive reach further than nanoseconds do.
+    let mut options = TableParquetOptions::default();
+    options.global.coerce_int96 = Some("us".to_string());
+    let mut source =
+        ParquetSource::new(Arc::clone(&schema)).with_table_parquet_options(options).with_enable_page_index(true);
+    if let Some(predicate) = request.predicate.as_ref().and_then(|p| without_nans(p, shape, &tasks)) {
+        source = source.with_predicate(predicate);
     }
     let exact = tasks.iter().all(|t| t.deleted.is_none() && t.keys.is_empty());
     let rows: usize = tasks.iter().map(|t| t.entry.file.record_count() as usize).sum();
@@ -336,6 +355,22 @@ fn parquet(
         .map_err(internal)?
         .build();
     Ok(DataSourceExec::from_data_source(config))
+}
+
+/// The parts of a filter that row groups and pages may be left out by: their bounds leave NaN out, which is larger than
+/// everything, so that a column of floating point numbers counts only where no file has one.
+fn without_nans(predicate: &Arc<dyn PhysicalExpr>, shape: &Shape, tasks: &[ReadTask]) -> Option<Arc<dyn PhysicalExpr>> {
+    let may_hold_nan = |name: &str| {
+        let column = shape.columns.iter().find(|c| c.arrow.name() == name);
+        column.is_some_and(|c| {
+            let counts = |t: &ReadTask| t.entry.file.nan_value_counts().get(&c.field.id) == Some(&0);
+            c.field.field_type.is_floating_type() && !tasks.iter().all(counts)
+        })
+    };
+    let usable = split_conjunction(predicate)
+        .into_iter()
+        .filter(|part| !collect_columns(part).iter().any(|c| may_hold_nan(c.name())));
+    conjunction_opt(usable.cloned())
 }
 
 fn partitioned_file(io: &LakeIo, shape: &Shape, schema: &SchemaRef, task: &ReadTask) -> Result<PartitionedFile> {

@@ -3,6 +3,7 @@
 use super::literal;
 use super::shape::Shape;
 use crate::files::FileEntry;
+use crate::transform;
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::datatypes::DataType;
 use datafusion::common::pruning::PruningStatistics;
@@ -13,7 +14,6 @@ use iceberg::spec::{
     Datum, Literal, ManifestFile, NestedFieldRef, PartitionSpec, PrimitiveLiteral, PrimitiveType, Struct,
     TableMetadata, Transform, Type,
 };
-use iceberg::transform::create_transform_function;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -24,6 +24,14 @@ struct Range {
     max: Option<ScalarValue>,
     nulls: Option<u64>,
     bucket: Option<(u32, i32)>,
+}
+
+impl Range {
+    /// Takes over what is not known yet.
+    fn fill(&mut self, other: Range) {
+        self.min = self.min.take().or(other.min);
+        self.max = self.max.take().or(other.max);
+    }
 }
 
 /// What is known of a list of manifests or files.
@@ -95,6 +103,17 @@ impl<'a> Pruner<'a> {
         literal::datum_scalar(datum, primitive)?.cast_to(data_type).ok()
     }
 
+    /// What the values of a partition field say of its source.
+    fn ends(&self, transform: Transform, low: &PrimitiveLiteral, high: &PrimitiveLiteral, id: i32) -> Range {
+        let Some((_, primitive, data_type)) = self.field(id) else { return Range::default() };
+        let cast = |end: Option<ScalarValue>| end.and_then(|v| v.cast_to(data_type).ok());
+        Range {
+            min: cast(source_range(transform, low, primitive).0).map(|v| zero(v, true)),
+            max: cast(source_range(transform, high, primitive).1).map(|v| zero(v, false)),
+            ..Range::default()
+        }
+    }
+
     fn file_ranges(&self, entry: &FileEntry) -> HashMap<i32, Range> {
         let file = &entry.file;
         let mut ranges: HashMap<i32, Range> = HashMap::new();
@@ -106,7 +125,8 @@ impl<'a> Pruner<'a> {
             let bound = |bounds: &HashMap<i32, Datum>| {
                 bounds.get(&id).filter(|_| bounded).and_then(|datum| self.bound(id, datum))
             };
-            let (min, max) = (bound(file.lower_bounds()), bound(file.upper_bounds()));
+            let min = bound(file.lower_bounds()).map(|v| zero(v, true));
+            let max = bound(file.upper_bounds()).map(|v| zero(v, false));
             let nulls = file.null_value_counts().get(&id).copied();
             if min.is_some() || max.is_some() || nulls.is_some() {
                 ranges.insert(id, Range { min, max, nulls, bucket: None });
@@ -120,23 +140,23 @@ impl<'a> Pruner<'a> {
 
     fn partition_ranges(&self, spec: &PartitionSpec, values: &Struct, rows: u64, ranges: &mut HashMap<i32, Range>) {
         for (field, value) in spec.fields().iter().zip(values.iter()) {
-            let Some((_, primitive, data_type)) = self.field(field.source_id) else { continue };
+            if self.field(field.source_id).is_none() || matches!(field.transform, Transform::Void | Transform::Unknown)
+            {
+                continue;
+            }
             let range = ranges.entry(field.source_id).or_default();
-            let Some(Literal::Primitive(value)) = value else {
-                if value.is_none() && field.transform == Transform::Identity {
-                    range.nulls = Some(rows);
-                }
+            let Some(value) = value else {
+                // Every transform gives NULL for NULL and for nothing else.
+                range.nulls = Some(rows);
                 continue;
             };
+            range.nulls = range.nulls.or(Some(0));
+            let Literal::Primitive(value) = value else { continue };
             if let (Transform::Bucket(n), PrimitiveLiteral::Int(bucket)) = (field.transform, value) {
-                range.bucket = Some((n, *bucket));
+                range.bucket = range.bucket.or(Some((n, *bucket)));
                 continue;
             }
-            if let Some((low, high)) = source_range(field.transform, value, primitive) {
-                let cast = |v: ScalarValue| v.cast_to(data_type).ok();
-                range.min = range.min.take().or_else(|| cast(low));
-                range.max = range.max.take().or_else(|| cast(high));
-            }
+            range.fill(self.ends(field.transform, value, value, field.source_id));
         }
     }
 
@@ -145,7 +165,7 @@ impl<'a> Pruner<'a> {
         let Some(spec) = self.metadata.partition_spec_by_id(manifest.partition_spec_id) else { return ranges };
         let Some(summaries) = &manifest.partitions else { return ranges };
         for (field, summary) in spec.fields().iter().zip(summaries) {
-            let Some((source, primitive, data_type)) = self.field(field.source_id) else { continue };
+            let Some((source, _, _)) = self.field(field.source_id) else { continue };
             let Ok(Type::Primitive(result)) = field.transform.result_type(&source.field_type) else { continue };
             let (Some(low), Some(high)) = (&summary.lower_bound, &summary.upper_bound) else { continue };
             if summary.contains_nan != Some(false) && primitive_is_floating(&result) {
@@ -154,11 +174,8 @@ impl<'a> Pruner<'a> {
             let ends = Datum::try_from_bytes(low, result.clone())
                 .and_then(|low| Ok((low, Datum::try_from_bytes(high, result.clone())?)));
             let Ok((low, high)) = ends else { continue };
-            let low = source_range(field.transform, low.literal(), primitive).map(|r| r.0);
-            let high = source_range(field.transform, high.literal(), primitive).map(|r| r.1);
-            let cast = |v: Option<ScalarValue>| v.and_then(|v| v.cast_to(data_type).ok());
-            let (min, max) = (cast(low), cast(high));
-            ranges.insert(field.source_id, Range { min, max, nulls: None, bucket: None });
+            let known = self.ends(field.transform, low.literal(), high.literal(), field.source_id);
+            ranges.entry(field.source_id).or_insert_with(Range::default).fill(known);
         }
         ranges
     }
@@ -168,49 +185,82 @@ fn primitive_is_floating(primitive: &PrimitiveType) -> bool {
     matches!(primitive, PrimitiveType::Float | PrimitiveType::Double)
 }
 
-/// Smallest and largest value of a column whose transform gives `value`.
+/// Zero has two forms that some writers do not tell apart: as an end of a range it stands for both.
+fn zero(value: ScalarValue, smallest: bool) -> ScalarValue {
+    match value {
+        ScalarValue::Float32(Some(v)) if v == 0.0 => ScalarValue::Float32(Some(if smallest { -0.0 } else { 0.0 })),
+        ScalarValue::Float64(Some(v)) if v == 0.0 => ScalarValue::Float64(Some(if smallest { -0.0 } else { 0.0 })),
+        other => other,
+    }
+}
+
+/// Smallest and largest value of a column whose transform gives `value`, where they are known.
 fn source_range(
     transform: Transform,
     value: &PrimitiveLiteral,
     source: &PrimitiveType,
-) -> Option<(ScalarValue, ScalarValue)> {
-    if transform == Transform::Identity {
-        let scalar = literal::primitive_scalar(value, source)?;
-        return Some((scalar.clone(), scalar));
-    }
-    let PrimitiveLiteral::Int(n) = value else { return None };
-    let days = |n: i32| -> Option<i64> {
-        let date = |months: i64| {
-            let year = i32::try_from(1970 + months.div_euclid(12)).ok()?;
-            let first = chrono::NaiveDate::from_ymd_opt(year, months.rem_euclid(12) as u32 + 1, 1)?;
-            Some(first.signed_duration_since(chrono::NaiveDate::from_ymd_opt(1970, 1, 1)?).num_days())
-        };
-        match transform {
-            Transform::Year => date(i64::from(n) * 12),
-            Transform::Month => date(i64::from(n)),
-            Transform::Day => Some(i64::from(n)),
-            _ => None,
+) -> (Option<ScalarValue>, Option<ScalarValue>) {
+    let scalar = |v: &PrimitiveLiteral| literal::primitive_scalar(v, source);
+    match (transform, value) {
+        (Transform::Identity, value) => (scalar(value), scalar(value)),
+        (Transform::Truncate(width), value) => match cut_range(i64::from(width), value) {
+            Some((low, high)) => (scalar(&low), high.and_then(|high| scalar(&high))),
+            None => (None, None),
+        },
+        (Transform::Year | Transform::Month | Transform::Day | Transform::Hour, PrimitiveLiteral::Int(n)) => {
+            match time_range(transform, i64::from(*n), source) {
+                Some((low, high)) => (scalar(&low), scalar(&high)),
+                None => (None, None),
+            }
         }
-    };
-    let next = n.checked_add(1)?;
-    let (start, end, per_second) = match (transform, source) {
-        (Transform::Hour, _) => (i64::from(*n) * 3_600, i64::from(next) * 3_600, true),
-        (_, PrimitiveType::Date) => (days(*n)?, days(next)?, false),
-        _ => (days(*n)? * 86_400, days(next)? * 86_400, true),
-    };
-    let literal = |v: i64| match (source, per_second) {
-        (PrimitiveType::Date, false) => Some(PrimitiveLiteral::Int(i32::try_from(v).ok()?)),
-        (_, true) => Some(PrimitiveLiteral::Long(v)),
-        _ => None,
-    };
-    let unit = match source {
-        PrimitiveType::Date => 1,
-        PrimitiveType::Timestamp | PrimitiveType::Timestamptz => 1_000_000,
-        PrimitiveType::TimestampNs | PrimitiveType::TimestamptzNs => 1_000_000_000,
+        _ => (None, None),
+    }
+}
+
+/// Smallest and, where it is known, largest value that is cut to `value`.
+fn cut_range(width: i64, value: &PrimitiveLiteral) -> Option<(PrimitiveLiteral, Option<PrimitiveLiteral>)> {
+    use PrimitiveLiteral as P;
+    // A number near the end of its type may be one from the other end, for the cut wraps around.
+    let last = match value {
+        P::Int(v) => Some(P::Int(i32::try_from(i64::from(*v) + width - 1).ok()?)),
+        P::Long(v) => Some(P::Long(v.checked_add(width - 1)?)),
+        P::Int128(v) => Some(P::Int128(v.checked_add(i128::from(width) - 1)?)),
+        P::String(text) if (text.chars().count() as i64) < width => Some(value.clone()),
+        P::Binary(bytes) if (bytes.len() as i64) < width => Some(value.clone()),
+        P::String(text) => crate::sink::raised(text).map(P::String),
+        P::Binary(_) => None,
         _ => return None,
     };
-    let (low, high) = (literal(start.checked_mul(unit)?)?, literal(end.checked_mul(unit)? - 1)?);
-    Some((literal::primitive_scalar(&low, source)?, literal::primitive_scalar(&high, source)?))
+    Some((value.clone(), last))
+}
+
+/// First and last instant (or day) of a year, month, day or hour.
+fn time_range(transform: Transform, n: i64, source: &PrimitiveType) -> Option<(PrimitiveLiteral, PrimitiveLiteral)> {
+    let unit = match source {
+        PrimitiveType::Date => None,
+        PrimitiveType::Timestamp | PrimitiveType::Timestamptz => Some(1_000_000),
+        PrimitiveType::TimestampNs | PrimitiveType::TimestamptzNs => Some(1_000_000_000),
+        _ => return None,
+    };
+    let seconds = |n: i64| match transform {
+        Transform::Year => transform::first_day(n * 12) * 86_400,
+        Transform::Month => transform::first_day(n) * 86_400,
+        Transform::Day => n * 86_400,
+        _ => n * 3_600,
+    };
+    // Some writers cut times before 1970 towards it: their rows stand one too high.
+    let first = if n <= 0 { n - 1 } else { n };
+    let (start, end) = (seconds(first), seconds(n + 1));
+    Some(match unit {
+        None => {
+            let day = |seconds: i64| i32::try_from(seconds / 86_400).ok();
+            (PrimitiveLiteral::Int(day(start)?), PrimitiveLiteral::Int(day(end)?.checked_sub(1)?))
+        }
+        Some(unit) => (
+            PrimitiveLiteral::Long(start.checked_mul(unit)?),
+            PrimitiveLiteral::Long(end.checked_mul(unit)?.checked_sub(1)?),
+        ),
+    })
 }
 
 impl Known<'_> {
@@ -264,7 +314,11 @@ impl PruningStatistics for Known<'_> {
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         let (id, _) = self.column(column)?;
         let index = self.shape.index_of(id)?;
-        let field = &self.shape.columns[index].field;
+        let (field, seen) = (&self.shape.columns[index].field, self.shape.columns[index].arrow.data_type());
+        // Where the query sees less of a time than files hold, several values of a file are one to it.
+        if matches!(seen, DataType::Timestamp(..)) && *seen != crate::schema::file_type(&field.field_type) {
+            return None;
+        }
         let mut buckets: HashMap<u32, Option<HashSet<i32>>> = HashMap::new();
         let mut any = false;
         let answers: BooleanArray = self
@@ -283,7 +337,6 @@ impl PruningStatistics for Known<'_> {
 
 /// The buckets that the values fall into; none when one of them cannot be told.
 fn buckets_of(values: &HashSet<ScalarValue>, n: u32, field: &NestedFieldRef) -> Option<HashSet<i32>> {
-    let transform = create_transform_function(&Transform::Bucket(n)).ok()?;
     let file_type = crate::schema::file_type(&field.field_type);
     // The value as the file holds it: only those that survive the way there and back stand for themselves.
     values
@@ -293,19 +346,11 @@ fn buckets_of(values: &HashSet<ScalarValue>, n: u32, field: &NestedFieldRef) -> 
             if in_file.is_null() {
                 return None;
             }
-            let array = super::super::sink::convert::to_file(&in_file.to_array().ok()?, &zoneless(&file_type)).ok()?;
-            let bucket = transform.transform(array).ok()?;
+            let bucket = transform::apply(Transform::Bucket(n), &in_file.to_array().ok()?).ok()?;
             match ScalarValue::try_from_array(&bucket, 0).ok()? {
                 ScalarValue::Int32(Some(bucket)) => Some(bucket),
                 _ => None,
             }
         })
         .collect()
-}
-
-fn zoneless(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, None),
-        other => other.clone(),
-    }
 }

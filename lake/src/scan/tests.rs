@@ -8,7 +8,7 @@ use crate::testing::{
 };
 use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use datafusion::prelude::{SessionContext, col, lit};
-use freshet_sql::catalog::external::{ExternalTable, TableVersion};
+use freshet_sql::catalog::external::TableVersion;
 use iceberg::TableUpdate;
 use iceberg::spec::{Literal, NestedField, PrimitiveType, Schema, Type};
 use std::sync::Arc;
@@ -142,8 +142,8 @@ fn the_past_can_be_read() {
     let at = |ms: i64| query_in(session(&table, Some(TableVersion::Timestamp(ms))), "SELECT max(id) FROM t").remove(0);
     assert_eq!([at(times[0]), at(times[1] + 999), at(times[2])], ["19", "29", "39"]);
     let table = table.refresh().unwrap();
-    assert_eq!(table.scan(Some(TableVersion::Timestamp(times[0] - 1))).unwrap_err().code(), "lake.no_snapshot");
-    assert_eq!(table.scan(Some(TableVersion::Snapshot(1))).unwrap_err().code(), "lake.no_snapshot");
+    assert_eq!(table.lake_scan(Some(&TableVersion::Timestamp(times[0] - 1))).unwrap_err().code(), "lake.no_snapshot");
+    assert_eq!(table.lake_scan(Some(&TableVersion::Snapshot(1))).unwrap_err().code(), "lake.no_snapshot");
 }
 
 #[test]

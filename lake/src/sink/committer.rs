@@ -10,7 +10,7 @@ use crate::files;
 use crate::maintain::trim;
 use crate::table::LakeTable;
 use freshet_connector_api::{Commit, SinkCommitter, WriterContext};
-use freshet_types::{CheckpointId, Error, Result, Watermark};
+use freshet_types::{CheckpointId, Result, Watermark};
 use iceberg::spec::SnapshotRef;
 use std::collections::{BTreeMap, HashSet};
 use std::thread::JoinHandle;
@@ -47,8 +47,7 @@ impl LakeCommitter {
         if table.metadata().uuid() == self.uuid {
             return Ok(());
         }
-        Err(Error::invalid("lake.replaced", "the table was dropped and created again while the job ran")
-            .hint("start the job over with --from-scratch"))
+        Err(super::replaced())
     }
 
     fn commit_files(&mut self, checkpoint: &Commit) -> Result<Vec<AddedFile>> {
@@ -178,6 +177,7 @@ impl SinkCommitter for LakeCommitter {
             Some(last) => self.commit_files(last).map(drop)?,
             None => self.forget()?,
         }
+        self.table.catalog().tidy(self.table.name()).map_err(|e| e.at("table", self.table.full_name()))?;
         self.sweep().map_err(|e| e.at("table", self.table.full_name()))
     }
 

@@ -28,6 +28,7 @@ use committer::LakeCommitter;
 use freshet_connector_api::{AcceptedChanges, Guarantee, Sink, SinkCommitter, SinkWriter, WriterContext};
 use freshet_types::{Error, Options, Result};
 pub(crate) use properties::WriteProperties;
+pub(crate) use statistics::raised;
 pub(crate) use writer::FileMaker;
 use writer::LakeWriter;
 
@@ -54,6 +55,12 @@ impl LakeSink {
         let properties = check().map_err(|e| e.at("table", table.full_name()))?;
         Ok(Self { table: table.clone(), properties })
     }
+}
+
+/// The table is another than the one that the job wrote to.
+fn replaced() -> Error {
+    Error::invalid("lake.replaced", "the table was dropped and created again since the job began")
+        .hint("start the job over with --from-scratch")
 }
 
 impl Sink for LakeSink {

@@ -33,6 +33,13 @@ impl WriteProperties {
             )
             .hint("set 'write.format.default' = 'parquet'"));
         }
+        if all.get("encryption.key-id").is_some() {
+            return Err(Error::unsupported(
+                "lake.encrypted",
+                "the table is encrypted, and rows are written in the clear only",
+            )
+            .hint("write to it with an engine that has its key"));
+        }
         let positive =
             |name: &str, default: u64| -> Result<u64> {
                 match all.size(name)? {

@@ -1,13 +1,12 @@
 //! Splits rows by partition.
 
 use crate::error::Explain;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
+use crate::transform;
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use freshet_types::{Error, Result};
 use iceberg::arrow::arrow_primitive_to_literal;
-use iceberg::spec::{Literal, PartitionSpecRef, Schema, Struct, StructType, Type};
-use iceberg::transform::{BoxedTransformFunction, create_transform_function};
+use iceberg::spec::{Literal, PartitionSpecRef, Schema, Struct, StructType, Transform, Type};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ pub(crate) struct Splitter {
 
 struct PartitionField {
     column: usize,
-    transform: BoxedTransformFunction,
+    transform: Transform,
     result: Type,
 }
 
@@ -47,8 +46,8 @@ impl Splitter {
                 )
                 .hint("partition by a column of the top level")
             })?;
-            let transform = create_transform_function(&field.transform).explain("partition transform")?;
-            fields.push(PartitionField { column, transform, result: *result.field_type.clone() });
+            crate::partition::check_value(&result.field_type)?;
+            fields.push(PartitionField { column, transform: field.transform, result: *result.field_type.clone() });
         }
         Ok(Self { fields, converter: None })
     }
@@ -64,7 +63,7 @@ impl Splitter {
         let values = self
             .fields
             .iter()
-            .map(|f| f.transform.transform(without_zone(rows.column(f.column))).explain("partition transform"))
+            .map(|f| transform::apply(f.transform, rows.column(f.column)))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let converter = match &mut self.converter {
             Some(converter) => converter,
@@ -108,19 +107,6 @@ impl Splitter {
             Ok(literal.into_iter().next().flatten())
         });
         Ok(Struct::from_iter(literals.collect::<Result<Vec<_>>>()?))
-    }
-}
-
-/// Transforms of instants count in UTC; without the zone they need no zone database.
-fn without_zone(array: &ArrayRef) -> ArrayRef {
-    match array.data_type() {
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
-            Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
-        }
-        DataType::Timestamp(TimeUnit::Nanosecond, Some(_)) => {
-            Arc::new(array.as_primitive::<TimestampNanosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
-        }
-        _ => Arc::clone(array),
     }
 }
 

@@ -137,22 +137,26 @@ fn shorten_down(datum: Datum) -> Datum {
     datum
 }
 
+/// A text above all that begin with `prefix`; none when there is none.
+pub(crate) fn raised(prefix: &str) -> Option<String> {
+    let mut kept: Vec<char> = prefix.chars().collect();
+    while let Some(last) = kept.pop() {
+        // The code points above the surrogates follow those below them.
+        if let Some(next) = (u32::from(last) + 1..=0x10_ffff).find_map(char::from_u32) {
+            kept.push(next);
+            return Some(kept.into_iter().collect());
+        }
+    }
+    None
+}
+
 /// A shorter value that is not smaller: the last kept character is raised by one.
 fn shorten_up(datum: Datum) -> Option<Datum> {
     if let Some(text) = text_of(&datum) {
         if text.chars().count() <= BOUND_CHARACTERS {
             return Some(datum);
         }
-        let mut kept: Vec<char> = text.chars().take(BOUND_CHARACTERS).collect();
-        while let Some(last) = kept.pop() {
-            // The code points above the surrogates follow those below them.
-            let next = (u32::from(last) + 1..=0x10_ffff).find_map(char::from_u32);
-            if let Some(next) = next {
-                kept.push(next);
-                return Some(Datum::string(kept.into_iter().collect::<String>()));
-            }
-        }
-        return None;
+        return raised(&text.chars().take(BOUND_CHARACTERS).collect::<String>()).map(Datum::string);
     }
     if let Some(bytes) = bytes_of(&datum) {
         if bytes.len() <= BOUND_CHARACTERS {

@@ -233,7 +233,7 @@ fn every_type_comes_back() {
     let mut reader = arrow::json::ReaderBuilder::new(Arc::clone(&schema)).build(json.as_bytes()).unwrap();
     let batch = reader.next().unwrap().unwrap();
     Job::start(&table, &lake, 1, None).checkpoint(1, std::slice::from_ref(&batch));
-    let provider = table.refresh().unwrap().scan(None).unwrap();
+    let provider = table.refresh().unwrap().scan().unwrap();
     assert_eq!(provider.schema(), schema);
     let session = datafusion::prelude::SessionContext::new();
     session.register_table("t", provider).unwrap();
@@ -304,6 +304,247 @@ fn a_job_reads_what_another_wrote_and_goes_on_where_it_stopped() {
         }
     }
     assert_eq!(ids, (0..150).collect::<Vec<_>>());
+}
+
+/// Ids that a job gets which starts from `from`, and where it ends.
+fn read_ids(source: &dyn freshet_connector_api::Source, from: Option<&str>) -> (Vec<i64>, String) {
+    use freshet_connector_api::{AssignedSplit, Offset, Poll, PollLimit};
+    let split = source.discover().unwrap().remove(0);
+    let from = from.map_or(split.start, |from| Offset(from.into()));
+    let mut reader = source.reader(&[0]).unwrap();
+    reader.assign(vec![AssignedSplit { id: split.id, from }]).unwrap();
+    let mut ids = Vec::new();
+    loop {
+        let Poll::Batch(batch) = reader.poll(PollLimit { rows: 7, wait: std::time::Duration::ZERO }).unwrap() else {
+            panic!("a split ends with a batch that says so")
+        };
+        let column = batch.changes.column(0);
+        ids.extend(column.as_any().downcast_ref::<arrow::array::Int64Array>().unwrap().values().iter().copied());
+        if batch.split_finished {
+            return (ids, batch.next.0);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_is_started_again_reads_only_what_was_appended() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[("freshet.small-files-max", "2"), ("commit.manifest.min-count-to-merge", "2")]);
+    let source = table.source(&lake.env()).unwrap();
+    let (ids, end) = read_ids(&*source, None);
+    assert_eq!((ids.len(), end.as_str()), (0, "empty"));
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    job.checkpoint(2, &[rows(10..20)]);
+    let (ids, end) = read_ids(&*source, Some(&end));
+    assert_eq!(ids, (0..20).collect::<Vec<_>>());
+    assert_eq!(read_ids(&*source, Some(&end)), (vec![], end.clone()), "nothing new has come");
+    // Merged files hold no new rows.
+    for checkpoint in 3..9 {
+        let from = (checkpoint as i64 - 1) * 10;
+        job.checkpoint(checkpoint, &[rows(from..from + 10)]);
+    }
+    crate::maintain::find("compact").unwrap().run(&table, &Options::default()).unwrap();
+    let (ids, next) = read_ids(&*source, Some(&end));
+    assert_eq!(ids, (20..80).collect::<Vec<_>>());
+    // Stopped midway, and the table has gone on.
+    let (after, until) = (end.trim_end_matches("/done"), next.trim_end_matches("/done"));
+    job.checkpoint(9, &[rows(80..90)]);
+    let (ids, midway) = read_ids(&*source, Some(&format!("{after}..{until}/1/3")));
+    assert_eq!((ids, &midway), ((33..80).collect(), &next));
+    assert_eq!(read_ids(&*source, Some(&midway)).0, (80..90).collect::<Vec<_>>());
+    // A version of the table stays what it is.
+    let version = TableVersion::Snapshot(after.parse().unwrap());
+    let past = table.refresh().unwrap().at(&version).unwrap();
+    assert_eq!(read_ids(&*past.source(&lake.env()).unwrap(), None), ((0..20).collect(), end.clone()));
+    assert_eq!(past.sink(&Options::default(), &lake.env()).map(drop).unwrap_err().code(), "lake.past");
+}
+
+#[test]
+fn a_job_that_cannot_tell_what_is_new_says_so() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    let source = table.source(&lake.env()).unwrap();
+    let (_, end) = read_ids(&*source, None);
+    let refused = |from: &str| {
+        let from = freshet_connector_api::Offset(from.into());
+        let id = source.discover().unwrap().remove(0).id;
+        let split = freshet_connector_api::AssignedSplit { id, from };
+        source.reader(&[0]).unwrap().assign(vec![split]).unwrap_err().code()
+    };
+    lake.clock.advance_ms(10_000);
+    let file = live(&table)[0].file.file_path().to_string();
+    let delete = crate::testing::position_deletes(&table, "d.parquet", &[(&file, 1)]);
+    crate::testing::apply(&table, &crate::testing::deletes(vec![delete]));
+    assert_eq!(refused(&end), "lake.not_append");
+    job.checkpoint(2, &[rows(10..20)]);
+    lake.clock.advance_ms(10_000);
+    let options = crate::testing::options(&[("older-than", "1 s")]);
+    crate::maintain::find("expire").unwrap().run(&table, &options).unwrap();
+    assert_eq!(refused(&end), "lake.expired");
+}
+
+#[test]
+fn what_was_promised_to_a_table_is_not_put_into_another_of_its_name() {
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let promised = Job::start(&table, &lake, 1, None).checkpoint(1, &[rows(0..10)]);
+    lake.catalog_drop();
+    let table = lake.table(vec![], &[]);
+    let sink = table.sink(&Options::default(), &lake.env()).unwrap();
+    let mut committer = sink.committer(&crate::testing::context(2)).unwrap();
+    assert_eq!(committer.recover(Some(&promised)).unwrap_err().code(), "lake.replaced");
+    assert_eq!(summary(&table), expected([]));
+}
+
+#[test]
+fn branches_and_tags_are_read_by_name() {
+    use iceberg::TableUpdate;
+    use iceberg::spec::{SnapshotReference, SnapshotRetention};
+    let lake = Lake::new();
+    let table = lake.table(vec![], &[]);
+    let mut job = Job::start(&table, &lake, 1, None);
+    job.checkpoint(1, &[rows(0..10)]);
+    let first = table.refresh().unwrap();
+    let id = first.metadata().current_snapshot_id().unwrap();
+    let update = |name: &str, retention| TableUpdate::SetSnapshotRef {
+        ref_name: name.into(),
+        reference: SnapshotReference::new(id, retention),
+    };
+    let updates = vec![
+        update("audit", SnapshotRetention::branch(None, None, None)),
+        update("v1", SnapshotRetention::Tag { max_ref_age_ms: None }),
+    ];
+    first.catalog().swap(first.name(), first.loaded(), updates, vec![]).unwrap();
+    job.checkpoint(2, &[rows(10..20)]);
+    let table = table.refresh().unwrap();
+    let count = |version: &TableVersion| {
+        let session = datafusion::prelude::SessionContext::new();
+        session.register_table("t", table.at(version)?.scan()?).unwrap();
+        Ok::<_, freshet_types::Error>(crate::testing::query_in(session, "SELECT count(*) FROM t").remove(0))
+    };
+    for version in [TableVersion::Branch("audit".into()), TableVersion::Tag("v1".into()), TableVersion::Snapshot(id)] {
+        assert_eq!(count(&version).unwrap(), "10", "{version:?}");
+    }
+    assert_eq!(count(&TableVersion::Branch("main".into())).unwrap(), "20");
+    let e = count(&TableVersion::Tag("v2".into())).unwrap_err();
+    assert_eq!((e.code(), e.hint_text().is_some_and(|h| h.contains("v1"))), ("lake.no_reference", true));
+    assert_eq!(count(&TableVersion::Branch("v1".into())).unwrap_err().code(), "lake.no_reference");
+}
+
+/// Values of a type, as text, and the transforms that it can be partitioned by.
+fn partitionable() -> Vec<(SqlType, &'static str, Vec<&'static str>)> {
+    let long = "日".repeat(300);
+    let texts: Vec<&'static str> = vec!["", "a", "ab", "日本語", "a b/ü=%", "../x", "zz\u{10ffff}", long.leak()];
+    let times = vec![
+        "1969-12-30 23:59:59.500",
+        "1969-12-31 23:59:59.999",
+        "1970-01-01 00:00:00",
+        "2024-02-29 23:00:00.001",
+        "1900-03-01 00:00:00",
+    ];
+    let (numbers, time, day) =
+        ("identity bucket truncate", "identity bucket years months days hours", "identity bucket years months days");
+    vec![
+        (SqlType::TinyInt, numbers, vec!["-128", "-1", "0", "9", "10", "127"]),
+        (SqlType::Int, numbers, vec!["-2147483648", "-11", "-1", "0", "9", "10", "2147483647"]),
+        (SqlType::BigInt, numbers, vec!["-9223372036854775808", "-11", "-1", "0", "9", "10", "9223372036854775807"]),
+        (SqlType::Decimal(10, 2), numbers, vec!["-10.65", "-0.01", "0.00", "10.65", "99999999.99"]),
+        (SqlType::Decimal(38, 10), numbers, vec!["-1234567890123456789012345678.0123456789", "0.0000000001"]),
+        (SqlType::Date, day, vec!["0001-01-01", "1969-12-31", "1970-01-01", "2024-02-29", "9999-12-31"]),
+        (SqlType::Timestamp(3), time, times.clone()),
+        (SqlType::Timestamp(9), "bucket years months days hours", times.clone()),
+        (SqlType::TimestampLtz(6), time, times),
+        (SqlType::Time(0), "identity bucket", vec!["00:00:00", "12:34:56"]),
+        (SqlType::STRING, numbers, texts),
+        (SqlType::BYTES, numbers, vec!["", "a", "abc", "abd"]),
+        (SqlType::Double, "identity", vec!["-0.0", "0.0", "NaN", "inf", "-inf", "1.5"]),
+        (SqlType::Float, "identity", vec!["-0.0", "0.0", "NaN", "0.1"]),
+        (SqlType::Boolean, "identity", vec!["true", "false"]),
+    ]
+}
+
+#[test]
+fn every_transform_of_every_type_is_written_and_pruned_right() {
+    use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+    use datafusion::common::ScalarValue;
+    use datafusion::prelude::{SessionContext, col, lit};
+    let lake = Lake::new();
+    for (sql_type, transforms, texts) in partitionable() {
+        let columns = vec![SqlField::new("id", SqlType::BigInt).not_null(), SqlField::new("v ö", sql_type.clone())];
+        let schema =
+            Arc::new(arrow::datatypes::Schema::new(columns.iter().map(SqlField::to_arrow).collect::<Vec<_>>()));
+        let mut values: Vec<Option<&str>> = texts.iter().map(|t| Some(*t)).collect();
+        values.push(None);
+        let text: ArrayRef = Arc::new(StringArray::from(values));
+        let value = arrow::compute::cast(&text, schema.field(1).data_type()).unwrap();
+        assert_eq!(value.null_count(), 1, "{sql_type}");
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..value.len() as i64));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ids, Arc::clone(&value)]).unwrap();
+        for transform in transforms.split(' ') {
+            let argument = match transform {
+                "bucket" => Some(4),
+                "truncate" => Some(2),
+                _ => None,
+            };
+            let terms = vec![term(transform, argument, "v ö")];
+            let table = lake.table_of(columns.clone(), terms, &[("format-version", "3")]);
+            Job::start(&table, &lake, 1, None).checkpoint(1, std::slice::from_ref(&batch));
+            sound(&table);
+            let name = format!("{transform} of {sql_type}");
+            let table = table.refresh().unwrap();
+            let spec = Arc::clone(table.metadata().default_partition_spec());
+            for entry in live(&table) {
+                // The rows of a file are those of its partition, as it came back from the manifest.
+                let shape = Arc::new(
+                    crate::scan::Shape::new(
+                        table.metadata().current_schema(),
+                        &crate::schema::file_schema(table.metadata().current_schema()),
+                        table.metadata(),
+                    )
+                    .unwrap(),
+                );
+                let request = crate::scan::request(&table, shape, None);
+                for rows in crate::scan::rows::read_file(&request, &entry).unwrap() {
+                    let rows = rows.unwrap();
+                    let applied = crate::transform::apply(spec.fields()[0].transform, rows.column(1)).unwrap();
+                    let result = spec.partition_type(table.metadata().current_schema()).unwrap();
+                    let kind = &result.fields()[0].field_type;
+                    for literal in iceberg::arrow::arrow_primitive_to_literal(&applied, kind).unwrap() {
+                        assert_eq!(entry.file.partition()[0], literal, "{name}");
+                    }
+                }
+            }
+            let session = crate::testing::session(&table, None);
+            let memory = SessionContext::new();
+            let rows =
+                datafusion::datasource::MemTable::try_new(Arc::clone(&schema), vec![vec![batch.clone()]]).unwrap();
+            memory.register_table("t", Arc::new(rows)).unwrap();
+            let column = || col(datafusion::common::Column::new_unqualified("v ö"));
+            let mut filters = vec![column().is_null(), column().is_not_null()];
+            for row in 0..value.len() - 1 {
+                let literal = lit(ScalarValue::try_from_array(&value, row).unwrap());
+                filters.extend([
+                    column().eq(literal.clone()),
+                    column().lt(literal.clone()),
+                    column().gt_eq(literal.clone()),
+                    column().not_eq(literal),
+                ]);
+            }
+            for filter in filters {
+                let (found, wanted) = freshet_connectors::storage::runtime().block_on(async {
+                    let count = async |session: &SessionContext| {
+                        session.table("t").await.unwrap().filter(filter.clone()).unwrap().count().await.unwrap()
+                    };
+                    (count(&session).await, count(&memory).await)
+                });
+                assert_eq!(found, wanted, "{name}: {filter}");
+            }
+            lake.catalog_drop();
+        }
+    }
 }
 
 /// What may happen to a job between two checkpoints.

@@ -8,6 +8,7 @@ use super::token::Token;
 use crate::io::{LakeIo, folder_name};
 use crate::schema;
 use crate::table::LakeTable;
+use crate::transform;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use freshet_connector_api::{Prepared, SinkWriter, WriterContext};
@@ -83,7 +84,7 @@ impl FileMaker {
         let place = if spec.is_unpartitioned() {
             self.folder.clone()
         } else {
-            format!("{}/{}", self.folder, spec.partition_to_path(&partition, Arc::clone(&self.schema)))
+            format!("{}/{}", self.folder, transform::folder(spec, &self.schema, &partition))
         };
         self.count += 1;
         let location = format!("{place}/{}-{:05}-{}.parquet", self.who, self.count, uuid::Uuid::new_v4());

@@ -187,6 +187,6 @@ impl Session {
     /// `table.unknown`, `lake.not_a_lake_table`, and what reading the lake may bring.
     pub fn ask_lake(&self, question: LakeQuestion, name: &str) -> Result<LakeAnswer> {
         let parts: Vec<String> = name.split('.').map(|p| p.trim_matches('`').to_string()).collect();
-        crate::lake_questions::answer(&self.catalog, question, &parts)
+        crate::lake_questions::answer(&self.catalog, &question, &parts)
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct BatchTable {
 impl BatchTable {
     pub(super) fn new(table: Arc<Table>) -> Result<Self> {
         let provider = match &table.origin {
-            Origin::External(lake, version) => Some(lake.scan(*version).map_err(|e| e.at("table", table.id.clone()))?),
+            Origin::External(lake) => Some(lake.scan().map_err(|e| e.at("table", table.id.clone()))?),
             Origin::Connector(_) => None,
         };
         Ok(Self { table, provider })

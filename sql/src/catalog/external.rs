@@ -21,6 +21,14 @@ pub trait CatalogFactory: Send + Sync {
         Ok(true)
     }
 
+    /// The table whose files lie in this folder, if there is one: it is read without a catalog.
+    ///
+    /// # Errors
+    /// Those of a table that is there and cannot be read.
+    fn table_in(&self, _folder: &str, _env: &ConnectorEnv) -> Result<Option<Arc<dyn ExternalTable>>> {
+        Ok(None)
+    }
+
     /// Opens the catalog, creating what an embedded one needs.
     fn open(&self, name: &str, options: &Options, env: &ConnectorEnv) -> Result<Arc<dyn ExternalCatalog>>;
 }
@@ -54,12 +62,16 @@ pub struct ExternalTableDefinition {
 }
 
 /// Which state of a table is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableVersion {
     /// Snapshot id (`FOR SYSTEM_VERSION AS OF`, hint `snapshot-id`).
     Snapshot(i64),
-    /// The last snapshot at this instant (`FOR SYSTEM_TIME AS OF`), in milliseconds.
+    /// The last snapshot at this instant (`FOR SYSTEM_TIME AS OF`, hint `as-of-timestamp`), in milliseconds.
     Timestamp(i64),
+    /// Where a branch of this name stands (hint `branch`).
+    Branch(String),
+    /// What a tag of this name marks (hint `tag`).
+    Tag(String),
 }
 
 /// A catalog outside the session. Calls block; errors carry the table's name.
@@ -96,8 +108,11 @@ pub trait ExternalTable: Send + Sync {
     /// What it is: columns, partitioning, key, comment, options.
     fn definition(&self) -> ExternalTableDefinition;
 
+    /// The same table as it was: its definition, scan and source are those of that version, and it takes no rows.
+    fn at(&self, version: &TableVersion) -> Result<Arc<dyn ExternalTable>>;
+
     /// A batch scan of one snapshot, with projection, filter and partition pruning.
-    fn scan(&self, version: Option<TableVersion>) -> Result<Arc<dyn TableProvider>>;
+    fn scan(&self) -> Result<Arc<dyn TableProvider>>;
 
     /// A bounded source over the current snapshot, for jobs that read the table beside streams.
     fn source(&self, env: &ConnectorEnv) -> Result<Arc<dyn Source>>;

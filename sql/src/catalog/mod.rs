@@ -310,6 +310,19 @@ impl Catalog {
         }
     }
 
+    /// The table of an external kind whose files lie in a folder, if there is one.
+    ///
+    /// # Errors
+    /// Those of a table that is there and cannot be read.
+    pub(crate) fn table_in(&self, folder: &str) -> Result<Option<Arc<dyn external::ExternalTable>>> {
+        for factory in &self.factories {
+            if let Some(table) = factory.table_in(folder, &self.env)? {
+                return Ok(Some(table));
+            }
+        }
+        Ok(None)
+    }
+
     /// Full name of what `parts` stand for in the current catalog and database.
     ///
     /// # Errors

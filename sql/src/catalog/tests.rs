@@ -65,7 +65,11 @@ impl ExternalTable for LakeTable {
     fn definition(&self) -> ExternalTableDefinition {
         self.0.clone()
     }
-    fn scan(&self, _: Option<TableVersion>) -> Result<Arc<dyn TableProvider>> {
+    fn at(&self, _: &TableVersion) -> Result<Arc<dyn ExternalTable>> {
+        unreachable!("nobody asks for another version")
+    }
+
+    fn scan(&self) -> Result<Arc<dyn TableProvider>> {
         Err(Error::internal("test", "not read here"))
     }
     fn source(&self, _: &ConnectorEnv) -> Result<Arc<dyn Source>> {

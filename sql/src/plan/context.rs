@@ -34,7 +34,11 @@ impl<'p, 'a> Names<'p, 'a> {
     fn source(&self, table: &SpecialTable) -> Result<Arc<dyn TableSource>> {
         let resolved = self.planner.resolve(&table.parts, self.home.as_ref())?;
         match resolved {
-            ResolvedTable::View(view) if table.options.is_empty() && table.as_of_ms.is_none() => self.view(&view),
+            ResolvedTable::View(view)
+                if table.options.is_empty() && table.as_of.is_none() && table.snapshot.is_none() =>
+            {
+                self.view(&view)
+            }
             ResolvedTable::View(view) => Err(Error::invalid(
                 "view.options",
                 format!("view \"{}\" takes neither options nor a version", view.path.name),
@@ -108,12 +112,9 @@ impl ContextProvider for Names<'_, '_> {
 
     fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> DfResult<Arc<dyn TableSource>> {
         let found = match name {
-            FILE => match args.first() {
-                Some(Expr::Literal(path, _)) => {
-                    let path = path.try_as_str().flatten().unwrap_or_default();
-                    self.planner.file(path).map(|t| t as Arc<dyn TableSource>)
-                }
-                _ => Err(Error::internal("plan.file", "a file has no path")),
+            FILE => match SpecialTable::from_arguments(&args) {
+                Some(file) => self.planner.file(&file).map(|t| t as Arc<dyn TableSource>),
+                None => Err(Error::internal("plan.file", "a file has no path")),
             },
             TABLE => match SpecialTable::from_arguments(&args) {
                 Some(table) => self.source(&table),

@@ -5,7 +5,7 @@ use super::special_tables::SpecialTable;
 use super::table::{ColumnFrom, OWN, Origin, Rowtime, Table, TableColumn, own_schema};
 use super::{Functions, Names, Planner, analyze, parser_options, prepare};
 use crate::catalog::external::{ExternalTable, TableVersion};
-use crate::catalog::{ResolvedTable, TableDefinition, TablePath};
+use crate::catalog::{ResolvedTable, TableDefinition};
 use crate::parse::ColumnKind;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use datafusion::logical_expr::logical_plan::builder::LogicalTableSource;
@@ -25,20 +25,18 @@ impl Planner<'_> {
         let path = match resolved {
             ResolvedTable::Connector(definition) => definition.path.to_string(),
             ResolvedTable::External { path, .. } => path.to_string(),
-            ResolvedTable::File(path) => return self.file(path),
+            ResolvedTable::File(path) => {
+                return self.file(&SpecialTable { parts: vec![path.clone()], ..special.clone() });
+            }
             ResolvedTable::View(view) => {
                 return Err(Error::invalid("table.view", format!("\"{}\" is a view", view.path.name)));
             }
         };
-        let key = format!("{path} {:?} {:?} {:?}", special.options, special.as_of_ms, special.snapshot);
+        let key = format!("{path} {:?} {:?} {:?}", special.options, special.as_of, special.snapshot);
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
-        let version = match (special.snapshot, special.as_of_ms) {
-            (Some(id), _) => Some(TableVersion::Snapshot(id)),
-            (None, Some(ms)) => Some(TableVersion::Timestamp(ms)),
-            (None, None) => None,
-        };
+        let version = self.version(special);
         let id = self.free_id(&path);
         let table = match resolved {
             ResolvedTable::Connector(definition) => {
@@ -52,11 +50,20 @@ impl Planner<'_> {
                 self.connector_table(id, definition, &special.options)?
             }
             ResolvedTable::External { path, table } => {
-                self.external_table(id, path, table, &special.options, version)?
+                self.external_table(id, &path.to_string(), table, &special.options, version)?
             }
             _ => unreachable!("files and views have been dealt with"),
         };
         Ok(self.keep(key, table))
+    }
+
+    /// The version of a table that is asked for behind its name.
+    fn version(&self, special: &SpecialTable) -> Option<TableVersion> {
+        match (special.snapshot, special.as_of) {
+            (Some(id), _) => Some(TableVersion::Snapshot(id)),
+            (None, Some(at)) => Some(TableVersion::Timestamp(at.instant_ms(self.time_zone()))),
+            (None, None) => None,
+        }
     }
 
     /// A table that was opened before, by its id.
@@ -208,29 +215,38 @@ impl Planner<'_> {
     fn external_table(
         &self,
         id: String,
-        path: &TablePath,
+        path: &str,
         table: &Arc<dyn ExternalTable>,
         hints: &Options,
         version: Option<TableVersion>,
     ) -> Result<Table> {
-        let definition = table.definition();
-        let version = match (version, hints.get("snapshot-id"), hints.get("as-of-timestamp")) {
-            (Some(version), _, _) => Some(version),
-            (None, Some(_), _) => hints.int("snapshot-id")?.map(TableVersion::Snapshot),
-            (None, None, Some(_)) => hints.int("as-of-timestamp")?.map(TableVersion::Timestamp),
-            _ => None,
-        };
-        for (key, _) in hints.iter().filter(|(k, _)| !matches!(*k, "snapshot-id" | "as-of-timestamp")) {
-            if key == "streaming" && hints.get("streaming") == Some("false") {
-                continue;
-            }
-            return Err(Error::unsupported(
-                "option.unsupported",
-                format!("hint \"{key}\" of a lake table is not there yet"),
-            )
-            .at("table", path.to_string())
-            .hint("use snapshot-id or as-of-timestamp"));
+        let at = |e: Error| e.at("table", path.to_string());
+        let mut versions: Vec<TableVersion> = version.into_iter().collect();
+        for (key, text) in hints.iter() {
+            versions.extend(match key {
+                "snapshot-id" => hints.int(key).map_err(at)?.map(TableVersion::Snapshot),
+                "as-of-timestamp" => hints.int(key).map_err(at)?.map(TableVersion::Timestamp),
+                "branch" => Some(TableVersion::Branch(text.to_string())),
+                "tag" => Some(TableVersion::Tag(text.to_string())),
+                "streaming" if text == "false" => None,
+                _ => {
+                    return Err(at(Error::unsupported(
+                        "option.unsupported",
+                        format!("hint \"{key}\" of a lake table is not there yet"),
+                    )
+                    .hint("use snapshot-id, as-of-timestamp, branch or tag")));
+                }
+            });
         }
+        if versions.len() > 1 {
+            return Err(at(Error::invalid("table.version", "more than one version of a table is asked for")
+                .hint("keep one of FOR SYSTEM_TIME AS OF, snapshot-id, as-of-timestamp, branch and tag")));
+        }
+        let table = match versions.first() {
+            Some(version) => table.at(version).map_err(at)?,
+            None => Arc::clone(table),
+        };
+        let definition = table.definition();
         let mut options = definition.options.clone();
         for (key, text) in hints.iter() {
             options.set(key, text);
@@ -247,16 +263,28 @@ impl Planner<'_> {
             primary_key: definition.primary_key.iter().filter_map(index).collect(),
             partition_keys: Vec::new(),
         };
-        Ok(plain_table(id, spec, Origin::External(Arc::clone(table), version)))
+        Ok(plain_table(id, spec, Origin::External(table)))
     }
 
-    /// A file or a folder that stands where a table is expected: its columns come from its first file.
-    pub(crate) fn file(&self, path: &str) -> Result<Arc<Table>> {
-        let key = format!("file {path}");
+    /// A file or a folder that stands where a table is expected: a lake table's folder, or files whose columns come from
+    /// the first of them.
+    pub(crate) fn file(&self, file: &SpecialTable) -> Result<Arc<Table>> {
+        let path = file.parts.first().map(String::as_str).unwrap_or_default();
+        let key = format!("file {path} {:?} {:?} {:?}", file.options, file.as_of, file.snapshot);
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
         let place = |e: Error| e.at("file", path.to_string());
+        if let Some(table) = self.catalog.table_in(path).map_err(place)? {
+            let table = self.external_table(self.free_id(path), path, &table, &file.options, self.version(file))?;
+            return Ok(self.keep(key, table));
+        }
+        if !file.options.is_empty() || self.version(file).is_some() {
+            return Err(place(
+                Error::unsupported("file.options", "a file in quotes takes neither options nor a version")
+                    .hint("declare the table with CREATE TABLE ... WITH ('connector' = 'filesystem')"),
+            ));
+        }
         let local = path.strip_prefix("file://").unwrap_or(path);
         if local.contains("://") {
             return Err(place(

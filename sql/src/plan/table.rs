@@ -1,6 +1,6 @@
 //! A table as queries see it: what the connector reads, the columns computed behind it, and how event time is told.
 
-use crate::catalog::external::{ExternalTable, TableVersion};
+use crate::catalog::external::ExternalTable;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::{Expr, TableSource};
@@ -49,8 +49,8 @@ pub(crate) struct Rowtime {
 pub(crate) enum Origin {
     /// A connector.
     Connector(&'static dyn Connector),
-    /// A table of an external catalog, perhaps as of some version.
-    External(Arc<dyn ExternalTable>, Option<TableVersion>),
+    /// A table of an external catalog, as of some version where that is asked for.
+    External(Arc<dyn ExternalTable>),
 }
 
 /// A table as queries see it.
@@ -79,7 +79,7 @@ impl Table {
         }
         let source = match &self.origin {
             Origin::Connector(connector) => connector.source(&self.spec, env)?,
-            Origin::External(table, _) => table.source(env).map_err(|e| e.at("table", &self.id))?,
+            Origin::External(table) => table.source(env).map_err(|e| e.at("table", &self.id))?,
         };
         Ok(Arc::clone(self.source.get_or_init(|| source)))
     }

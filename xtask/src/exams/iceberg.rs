@@ -5,11 +5,10 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use datafusion::prelude::SessionContext;
 use freshet_lake::files;
-use freshet_lake::io::LakeIo;
 use freshet_lake::metadata;
 use freshet_lake::table::LakeTable;
 use freshet_sql::catalog::external::ExternalTable;
-use freshet_types::{Options, SystemClock};
+use freshet_types::{Clock, SystemClock};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,14 +26,13 @@ pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Outcomes, String>
         .iter()
         .map(|t| {
             let found = match open(folder, t).and_then(|table| listed(&table, t)) {
-                Ok(found) => outcome(check_table(t, found)),
+                Ok(found) => outcome(check_table(folder, t, found)),
                 Err(e) => Outcome::Refused(e),
             };
             (t["table"].as_str().unwrap_or("?").to_string(), found)
         })
         .collect();
     outcomes.extend(metadata_files(folder));
-    outcomes.extend(bitmaps(folder));
     outcomes.retain(|(name, _)| only.is_none_or(|o| name == o));
     Ok(outcomes)
 }
@@ -47,17 +45,10 @@ fn outcome(found: Result<String, String>) -> Outcome {
 }
 
 fn open(folder: &Path, expected: &Value) -> Result<LakeTable, String> {
-    let text = |key: &str| expected.get(key).and_then(Value::as_str);
-    let root = folder.join("tables");
-    let base = text("paths_relative_to").map_or_else(|| root.clone(), |p| root.join(p));
-    let table_folder = root.join(text("table").ok_or("no table")?);
-    let mut io = LakeIo::open(&[&root.display().to_string()], &Options::default()).map_err(|e| e.to_string())?;
-    io = io.relative_to(&base.display().to_string());
-    if let Some(location) = text("location").filter(|l| l.contains("://") && !l.starts_with("file://")) {
-        io = io.moved(location, &table_folder.display().to_string());
-    }
-    let location = root.join(text("metadata").ok_or("no metadata")?).display().to_string();
-    LakeTable::from_files(io, &location, Arc::new(SystemClock)).map_err(|e| e.to_string())
+    let file = folder.join("tables").join(expected["metadata"].as_str().ok_or("no metadata")?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let table = LakeTable::in_folder(&file.display().to_string(), &clock).map_err(|e| e.to_string())?;
+    table.ok_or_else(|| format!("{} is no metadata file", file.display()))
 }
 
 /// The rows of a table; none where its data files lie elsewhere, and only their list can be read.
@@ -71,11 +62,15 @@ fn listed(table: &LakeTable, expected: &Value) -> Result<Option<Vec<RecordBatch>
     read(table).map(Some)
 }
 
-fn check_table(expected: &Value, rows: Option<Vec<RecordBatch>>) -> Result<String, String> {
+fn check_table(folder: &Path, expected: &Value, rows: Option<Vec<RecordBatch>>) -> Result<String, String> {
     let Some(rows) = rows else { return Ok("listed".into()) };
     let count = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
     let Some(wanted) = expected.get("row_count").and_then(Value::as_u64) else {
-        return Ok(format!("{count} rows, to be compared with duckdb_tests"));
+        let name = expected["table"].as_str().unwrap_or_default();
+        return match of_duckdb(&folder.join("duckdb_tests"), name) {
+            Some((columns, lines)) => compare_text(&rows, &columns, lines).map(|()| format!("{count} rows")),
+            None => Err(format!("{count} rows, and nothing to compare them with")),
+        };
     };
     if count as u64 != wanted {
         return Err(format!("{count} rows, expected {wanted}"));
@@ -96,7 +91,7 @@ fn check_table(expected: &Value, rows: Option<Vec<RecordBatch>>) -> Result<Strin
 }
 
 fn read(table: &LakeTable) -> Result<Vec<RecordBatch>, String> {
-    let provider = table.scan(None).map_err(|e| e.to_string())?;
+    let provider = table.scan().map_err(|e| e.to_string())?;
     let runtime = freshet_connectors::storage::runtime();
     runtime.block_on(async {
         let session = SessionContext::new();
@@ -206,48 +201,156 @@ fn canonical(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
+/// The rows that a test of DuckDB expects of a whole table, with the columns that it asks for (none: all).
+fn of_duckdb(folder: &Path, table: &str) -> Option<(Vec<String>, Vec<String>)> {
+    let mut tests = files_below(folder);
+    tests.retain(|path| path.extension().is_some_and(|e| e == "test"));
+    for path in tests {
+        let text = std::fs::read_to_string(path).ok()?;
+        let mut records = text.split("\n\n");
+        let found = records.find_map(|record| {
+            let (_, query) = record.split_once("\nquery ").or_else(|| record.split_once("query "))?;
+            let (query, rows) = query.split_once("\n----")?;
+            let query = query.split_once('\n')?.1.replace('\n', " ").to_lowercase();
+            let (columns, rest) = query.trim().strip_prefix("select ")?.split_once(" from iceberg_scan(")?;
+            let (scanned, rest) = rest.split_once(')')?;
+            let whole = matches!(rest.trim().trim_end_matches(';').trim(), "" | "order by id" | "order by all");
+            let of_table = scanned.trim().trim_matches('\'').ends_with(&table.to_lowercase());
+            let columns: Vec<String> = columns.split(',').map(|c| c.trim().to_string()).filter(|c| c != "*").collect();
+            (whole && of_table).then(|| (columns, rows.trim().lines().map(str::to_string).collect()))
+        });
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+fn compare_text(rows: &[RecordBatch], columns: &[String], mut wanted: Vec<String>) -> Result<(), String> {
+    let mut found = Vec::new();
+    for batch in rows {
+        let asked: Vec<ArrayRef> = match columns {
+            [] => batch.columns().to_vec(),
+            names => names.iter().filter_map(|name| batch.column_by_name(name).cloned()).collect(),
+        };
+        for row in 0..batch.num_rows() {
+            let text = |c: &ArrayRef| match c.is_null(row) {
+                true => "NULL".to_string(),
+                false => arrow::util::display::array_value_to_string(c, row).unwrap_or_default().replace('T', " "),
+            };
+            found.push(asked.iter().map(text).collect::<Vec<_>>().join("\t"));
+        }
+    }
+    wanted.sort();
+    found.sort();
+    if wanted == found { Ok(()) } else { Err(format!("\n   found    {found:?}\n   expected {wanted:?}")) }
+}
+
+/// All files below a folder, in the order of their paths.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => found.extend(files_below(&path)),
+            path => found.push(path),
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Metadata of tables and views, answers of REST catalogs, manifest lists, Puffin files, bitmaps of positions.
 fn metadata_files(folder: &Path) -> Outcomes {
     let mut outcomes = Vec::new();
-    for sub in ["metadata_rust/table_metadata", "metadata_rust", "metadata_java"] {
-        let Ok(entries) = std::fs::read_dir(folder.join(sub)) else { continue };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-        paths.sort();
-        for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            if name.starts_with("avro_schema") {
-                continue;
-            }
-            let bad = ["Missing", "NotFound", "Unsupported", "Invalid", "NoValid"].iter().any(|w| name.contains(w));
-            let bytes = std::fs::read(path).expect("the file can be read");
-            let outcome = match (metadata::parse(&bytes, name), bad) {
-                (Ok(_), false) => Ok("loads".to_string()),
-                (Err(e), true) => Ok(e.text().to_string()),
-                (Ok(_), true) => Err("was not refused".to_string()),
-                (Err(e), false) => Err(e.to_string()),
+    for set in ["metadata_rust", "metadata_java"] {
+        for path in files_below(&folder.join(set)) {
+            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            let file = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_string();
+            let bytes = std::fs::read(&path).expect("the file can be read");
+            let inside = |part: &str| name.contains(&format!("/{part}"));
+            let outcome = match path.extension().and_then(|e| e.to_str()) {
+                Some("json") if file.starts_with("avro_schema") => continue,
+                Some("json") if inside("view") => must(&file, freshet_lake::view::parse(&bytes, &file)),
+                Some("json") if inside("rest") => {
+                    let answer: Value = serde_json::from_slice(&bytes).expect("an answer is JSON");
+                    must(&file, metadata::parse(answer["metadata"].to_string().as_bytes(), &file))
+                }
+                Some("json") => must(&file, metadata::parse(&bytes, &file)),
+                Some("avro") => manifest_list(&file, &bytes),
+                Some("bin") if inside("puffin") => outcome(puffin(&bytes)),
+                Some("bin") => outcome(bitmap(&file, &bytes)),
+                _ => continue,
             };
-            outcomes.push((format!("{sub}/{name}"), self::outcome(outcome)));
+            outcomes.push((name, outcome));
         }
     }
     outcomes
 }
 
-fn bitmaps(folder: &Path) -> Outcomes {
-    let Ok(entries) = std::fs::read_dir(folder.join("metadata_java/deletes")) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    paths.sort();
-    let mut outcomes = Vec::new();
-    for path in paths {
-        let bytes = std::fs::read(&path).expect("the file can be read");
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_string();
-        let decode = |bytes: &[u8]| freshet_lake::scan::decode_positions(bytes);
-        let outcome = match decode(&bytes) {
-            Ok(_) => match (0..bytes.len()).find(|cut| decode(&bytes[..*cut]).is_ok()) {
-                None => Outcome::Pass,
-                Some(cut) => Outcome::Wrong(format!("cut to {cut} of {} bytes it still decodes", bytes.len())),
-            },
-            Err(e) => Outcome::Refused(e.to_string()),
-        };
-        outcomes.push((format!("deletes/{name}"), outcome));
+/// Whether a file is loaded or refused as its name says; a refusal names a field.
+fn must<T>(file: &str, parsed: freshet_types::Result<T>) -> Outcome {
+    let bad = ["Missing", "NotFound", "Unsupported", "Invalid", "NoValid"].iter().any(|w| file.contains(w));
+    outcome(match (parsed, bad) {
+        (Ok(_), false) => Ok("loads".to_string()),
+        (Err(e), true) if e.text().contains("field \"") => Ok(e.text().to_string()),
+        (Err(e), true) => Err(format!("the refusal names no field: {e}")),
+        (Ok(_), true) => Err("was not refused".to_string()),
+        (Err(e), false) => Err(e.to_string()),
+    })
+}
+
+fn manifest_list(file: &str, bytes: &[u8]) -> Outcome {
+    let parsed = files::manifest_list(bytes, freshet_lake::LATEST_VERSION, file);
+    outcome(match parsed {
+        Err(e) if file.contains("encrypted") && e.code() == "lake.encrypted" => Ok(e.text().to_string()),
+        Ok(_) if file.contains("encrypted") => Err("an encrypted list was read".to_string()),
+        Ok(manifests) => {
+            let cut = (0..bytes.len())
+                .find(|n| files::manifest_list(&bytes[..*n], freshet_lake::LATEST_VERSION, file).is_ok());
+            match cut {
+                None => Ok(format!("{} manifests", manifests.len())),
+                Some(cut) => Err(format!("cut to {cut} of {} bytes it is still read", bytes.len())),
+            }
+        }
+        Err(e) => Err(e.to_string()),
+    })
+}
+
+fn puffin(bytes: &[u8]) -> Result<String, String> {
+    use freshet_lake::puffin;
+    let blobs = puffin::blobs(bytes).map_err(|e| e.to_string())?;
+    for blob in &blobs {
+        puffin::read(bytes, blob).map_err(|e| e.to_string())?;
     }
-    outcomes
+    match (0..bytes.len()).find(|cut| puffin::blobs(&bytes[..*cut]).is_ok()) {
+        None => Ok(format!("{} blobs", blobs.len())),
+        Some(cut) => Err(format!("cut to {cut} of {} bytes it is still read", bytes.len())),
+    }
+}
+
+/// The positions must be such as the name tells, and no cut may decode.
+fn bitmap(name: &str, bytes: &[u8]) -> Result<String, String> {
+    let decode = |bytes: &[u8]| freshet_lake::scan::decode_positions(bytes);
+    let positions = match decode(bytes) {
+        // Its keys are beyond what a position may be, so that Iceberg refuses it as well.
+        Err(e) if name.contains("highvals") => return Ok(e.to_string()),
+        other => other.map_err(|e| e.to_string())?,
+    };
+    let above = |limit: u64| positions.iter().any(|p| *p >= limit);
+    let told = [
+        ("empty", positions.is_empty()),
+        ("32bitvals", !positions.is_empty() && !above(1 << 32)),
+        ("highvals", false),
+        ("spreadvals", above(1 << 32) && positions.iter().any(|p| *p < 1 << 32)),
+        ("alternating", positions.len() > 1 && positions.windows(2).all(|p| p[1] - p[0] == 2)),
+        ("small-and-large", above(1 << 31) && positions.iter().any(|p| *p < 1 << 16)),
+        ("all-container-types", positions.len() > 100_000),
+    ];
+    if let Some((what, _)) = told.iter().find(|(what, holds)| name.contains(what) && !holds) {
+        return Err(format!("{} positions, which are not \"{what}\"", positions.len()));
+    }
+    match (0..bytes.len()).find(|cut| decode(&bytes[..*cut]).is_ok()) {
+        None => Ok(format!("{} positions", positions.len())),
+        Some(cut) => Err(format!("cut to {cut} of {} bytes it still decodes", bytes.len())),
+    }
 }
