@@ -1,32 +1,50 @@
 //! The summary of a snapshot: what changed, and the totals after it.
 
 use super::TableChange;
-use iceberg::spec::{DataFile, PartitionSpecRef, SchemaRef, Snapshot, SnapshotSummaryCollector, Summary};
-use std::collections::HashMap;
+use iceberg::spec::{
+    DataFile, PartitionSpec, PartitionSpecRef, SchemaRef, Snapshot, SnapshotSummaryCollector, Struct, Summary,
+};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Collects what a change adds and removes.
 pub(super) struct Changes {
     collector: SnapshotSummaryCollector,
     schema: SchemaRef,
+    /// Partitions are counted here: the library names each of them, and fails at instants before 1970.
+    partitions: HashSet<(i32, Struct)>,
+    whole: PartitionSpecRef,
 }
 
 impl Changes {
     pub(super) fn new(schema: SchemaRef) -> Self {
-        Self { collector: SnapshotSummaryCollector::default(), schema }
+        let whole = Arc::new(PartitionSpec::unpartition_spec());
+        Self { collector: SnapshotSummaryCollector::default(), schema, partitions: HashSet::new(), whole }
     }
 
     pub(super) fn add(&mut self, file: &DataFile, spec: &PartitionSpecRef) {
-        self.collector.add_file(file, Arc::clone(&self.schema), Arc::clone(spec));
+        self.touch(file, spec);
+        self.collector.add_file(file, Arc::clone(&self.schema), Arc::clone(&self.whole));
     }
 
     pub(super) fn remove(&mut self, file: &DataFile, spec: &PartitionSpecRef) {
-        self.collector.remove_file(file, Arc::clone(&self.schema), Arc::clone(spec));
+        self.touch(file, spec);
+        self.collector.remove_file(file, Arc::clone(&self.schema), Arc::clone(&self.whole));
+    }
+
+    fn touch(&mut self, file: &DataFile, spec: &PartitionSpecRef) {
+        if !spec.is_unpartitioned() {
+            self.partitions.insert((spec.spec_id(), file.partition().clone()));
+        }
     }
 
     /// The summary; totals go on from those of the parent.
     pub(super) fn finish(self, change: &TableChange, parent: Option<&Snapshot>) -> Summary {
+        let partitions = self.partitions.len();
         let mut properties: HashMap<String, String> = self.collector.build();
+        if partitions > 0 {
+            properties.insert("changed-partition-count".into(), partitions.to_string());
+        }
         for (total, plus, minus) in [
             ("total-records", "added-records", "deleted-records"),
             ("total-data-files", "added-data-files", "deleted-data-files"),
