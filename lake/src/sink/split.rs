@@ -9,7 +9,6 @@ use iceberg::arrow::arrow_primitive_to_literal;
 use iceberg::spec::{Literal, PartitionSpecRef, Schema, Struct, StructType, Transform, Type};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 
 /// Key of a partition within a process.
 pub(crate) type PartitionKey = Option<OwnedRow>;
@@ -118,6 +117,7 @@ mod tests {
     use arrow::array::{Int64Array, TimestampMicrosecondArray};
     use freshet_sql::catalog::external::PartitionTerm;
     use freshet_types::{SqlField, SqlType};
+    use std::sync::Arc;
 
     #[test]
     fn rows_are_split_by_day_and_bucket() {

@@ -526,12 +526,8 @@ fn every_transform_of_every_type_is_written_and_pruned_right() {
             let mut filters = vec![column().is_null(), column().is_not_null()];
             for row in 0..value.len() - 1 {
                 let literal = lit(ScalarValue::try_from_array(&value, row).unwrap());
-                filters.extend([
-                    column().eq(literal.clone()),
-                    column().lt(literal.clone()),
-                    column().gt_eq(literal.clone()),
-                    column().not_eq(literal),
-                ]);
+                filters.push(column().eq(literal.clone()));
+                filters.push(if row % 2 == 0 { column().lt(literal) } else { column().gt_eq(literal) });
             }
             for filter in filters {
                 let (found, wanted) = freshet_connectors::storage::runtime().block_on(async {
