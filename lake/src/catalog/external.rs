@@ -174,7 +174,7 @@ impl ExternalCatalog for IcebergCatalog {
             match self.catalog.create(&table, creation.clone()) {
                 Err(e) if e.code() == NO_DATABASE && database == self.default_database => {
                     match self.catalog.create_database(database, &HashMap::new()) {
-                        Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(e),
+                        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
                         _ => self.catalog.create(&table, creation),
                     }
                 }

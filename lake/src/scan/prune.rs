@@ -188,8 +188,8 @@ fn primitive_is_floating(primitive: &PrimitiveType) -> bool {
 /// Zero has two forms that some writers do not tell apart: as an end of a range it stands for both.
 fn zero(value: ScalarValue, smallest: bool) -> ScalarValue {
     match value {
-        ScalarValue::Float32(Some(v)) if v == 0.0 => ScalarValue::Float32(Some(if smallest { -0.0 } else { 0.0 })),
-        ScalarValue::Float64(Some(v)) if v == 0.0 => ScalarValue::Float64(Some(if smallest { -0.0 } else { 0.0 })),
+        ScalarValue::Float32(Some(0.0)) => ScalarValue::Float32(Some(if smallest { -0.0 } else { 0.0 })),
+        ScalarValue::Float64(Some(0.0)) => ScalarValue::Float64(Some(if smallest { -0.0 } else { 0.0 })),
         other => other,
     }
 }
