@@ -158,6 +158,7 @@ impl SourceReader for RecordingReader {
             changes: ChangeBatch::inserts(rows),
             next: Offset(self.next.to_string()),
             dead: Vec::new(),
+            ignored: 0,
             split_finished: self.next == self.batches.len(),
             bytes: 0,
         }))
