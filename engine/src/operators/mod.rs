@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod aggregate_call;
+pub mod assign_sessions;
 pub mod assign_windows;
 pub mod calc;
 pub mod collect_windows;
@@ -25,6 +26,7 @@ mod segment;
 
 pub use aggregate::{Aggregate, AggregateConfig};
 pub use aggregate_call::{AggregateCall, AggregateFunction};
+pub use assign_sessions::{AssignSessions, AssignSessionsConfig};
 pub use assign_windows::{AssignWindows, AssignWindowsConfig};
 pub use calc::{Calc, CalcConfig};
 pub use collect_windows::{CollectWindows, CollectWindowsConfig};
@@ -47,6 +49,10 @@ pub struct OperatorDefinition {
 pub static OPERATORS: &[OperatorDefinition] = &[
     OperatorDefinition { name: "calc", says: "Keeps the rows for which a condition holds and computes columns." },
     OperatorDefinition { name: "assign_windows", says: "Copies each row into every window that it belongs to." },
+    OperatorDefinition {
+        name: "assign_sessions",
+        says: "Holds rows until their session is over, and gives them with its start and end.",
+    },
     OperatorDefinition {
         name: "window_aggregate",
         says: "Aggregates rows by key and window; a window leaves when it is complete.",

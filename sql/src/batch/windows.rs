@@ -53,7 +53,7 @@ impl ExtensionPlanner for Windows {
             .collect::<DfResult<Vec<usize>>>()?;
         let input = Arc::clone(&inputs[0]);
         let is_instant = matches!(input.schema().field(time).data_type(), DataType::Timestamp(_, Some(_)));
-        let shift = WindowShift::new(tvf.shape, is_instant, self.zone).map_err(inward)?;
+        let shift = WindowShift::new(tvf.shape, is_instant, self.zone);
         let schema: SchemaRef = Arc::clone(UserDefinedLogicalNodeCore::schema(tvf).inner());
         let partitioning = match tvf.shape {
             WindowShape::Session { .. } => Partitioning::UnknownPartitioning(1),
@@ -160,6 +160,9 @@ impl ExecutionPlan for WindowExec {
 /// The streaming operator, run by hand.
 struct Assigner {
     operator: Box<dyn Operator>,
+    /// Schema that the operator takes.
+    input: SchemaRef,
+    time: usize,
     shift: WindowShift,
     schema: SchemaRef,
 }
@@ -168,14 +171,27 @@ impl Assigner {
     fn new(input: &SchemaRef, time: usize, shift: WindowShift, schema: SchemaRef) -> Result<Self> {
         let windows =
             window_spec(shift.shape).ok_or_else(|| Error::internal("batch.window", "a session has no grid"))?;
-        let factory = AssignWindows::new(AssignWindowsConfig { input: Arc::clone(input), time, windows })?;
-        Ok(Self { operator: factory.create(&OperatorContext::new(0, 1))?, shift, schema })
+        let (mut fields, mut by) = (input.fields().to_vec(), time);
+        if shift.by_wall_time {
+            by = fields.len();
+            fields.push(plain_field("wall time", DataType::Timestamp(TimeUnit::Millisecond, None)));
+        }
+        let input = Arc::new(arrow::datatypes::Schema::new(fields));
+        let factory = AssignWindows::new(AssignWindowsConfig { input: Arc::clone(&input), time: by, windows })?;
+        Ok(Self { operator: factory.create(&OperatorContext::new(0, 1))?, input, time, shift, schema })
     }
 
     fn assign(&mut self, rows: RecordBatch) -> Result<Vec<RecordBatch>> {
         let mut out: Vec<ChangeBatch> = Vec::new();
+        if !self.shift.by_wall_time {
+            self.operator.on_changes(0, ChangeBatch::inserts(rows), &mut out)?;
+            return out.iter().map(|c| self.shift.shown(c.rows(), &self.schema)).collect();
+        }
+        let mut columns = rows.columns().to_vec();
+        columns.push(self.shift.wall_time(&rows, self.time)?);
+        let rows = RecordBatch::try_new(Arc::clone(&self.input), columns)?;
         self.operator.on_changes(0, ChangeBatch::inserts(rows), &mut out)?;
-        out.iter().map(|c| self.shift.shown(c.rows(), &self.schema)).collect()
+        out.iter().map(|c| self.shift.shown_by_wall_time(c.rows(), &self.schema)).collect()
     }
 }
 

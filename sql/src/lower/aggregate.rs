@@ -2,9 +2,11 @@
 
 use super::Lowerer;
 use super::bound_aggregate::bind;
-use super::flow::{Flow, FlowColumn, Physical, Role, column_index, not_there, physical, references};
+use super::flow::{
+    Flow, FlowColumn, PendingWindow, Physical, Role, RoleWindow, column_index, not_there, physical, references,
+};
 use super::graph_builder::OperatorNode;
-use super::window::{spec_of, to_wall};
+use super::window::{from_wall, spec_of, to_wall};
 use crate::plan::WindowShape;
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -191,7 +193,7 @@ fn calls_text(calls: &[AggregateCall]) -> String {
 
 /// Groups that are columns of one window.
 pub(super) struct GroupWindow {
-    shape: WindowShape,
+    of: RoleWindow,
     start: Option<usize>,
     end: Option<usize>,
     time: Option<usize>,
@@ -212,12 +214,12 @@ pub(super) fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow>
     for (i, group) in groups.iter().enumerate() {
         let Some(column) = column_index(group) else { continue };
         let role = flow.columns[column].role;
-        let shape = match role {
-            Role::WindowStart(shape) | Role::WindowEnd(shape) | Role::WindowTime(shape) => shape,
+        let of = match role {
+            Role::WindowStart(of) | Role::WindowEnd(of) | Role::WindowTime(of) => of,
             _ => continue,
         };
-        let window = found.get_or_insert(GroupWindow { shape, start: None, end: None, time: None });
-        if window.shape != shape {
+        let window = found.get_or_insert(GroupWindow { of, start: None, end: None, time: None });
+        if window.of != of {
             return None;
         }
         let place = match role {
@@ -230,7 +232,7 @@ pub(super) fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow>
         }
     }
     let window = found?;
-    let is_fixed = matches!(window.shape, WindowShape::Tumble { .. } | WindowShape::Hop { .. });
+    let is_fixed = matches!(window.of.shape, WindowShape::Tumble { .. } | WindowShape::Hop { .. });
     let told = (window.start.is_some() && window.end.is_some())
         || (is_fixed && (window.start.is_some() || window.end.is_some() || flow.window.is_some()));
     told.then_some(window)
@@ -255,7 +257,14 @@ pub(super) fn by_window(
             own.push(physical(part, input)?);
         }
     }
-    let flow = if flow.window.is_some() && own.iter().any(|e| reads_window(&flow, e)) {
+    // Sessions that are kept apart by other columns than the groups exist before they are grouped.
+    let parts_by_groups = match &flow.window {
+        Some(PendingWindow { shape: WindowShape::Session { .. }, partition, .. }) => {
+            parts_sessions(&flow, &own[..others.len()], partition)
+        }
+        _ => true,
+    };
+    let flow = if flow.window.is_some() && (!parts_by_groups || own.iter().any(|e| reads_window(&flow, e))) {
         super::window::assign(&mut lowerer.builder, flow)?
     } else {
         flow
@@ -268,12 +277,8 @@ pub(super) fn by_window(
     let key_fields: Vec<FieldRef> = others.iter().map(|g| Arc::clone(&fields[*g])).collect();
     let keys = place_keys(&mut arrangement, &key_groups, &key_fields);
     let calls = place_calls(&mut arrangement, &aggregate.aggr_expr, &fields[groups.len()..], input)?;
-    let timestamp = DataType::Timestamp(TimeUnit::Millisecond, None);
     let (below, kind) = match pending {
         Some(pending) => {
-            if let WindowShape::Session { .. } = pending.shape {
-                check_session_keys(&flow, &key_groups, &pending.partition)?;
-            }
             // The time column stands behind the others, over the node's columns: the window is taken over here.
             let mut flow = Flow { window: None, ..flow };
             let time_field = Arc::new(flow.base.field(pending.time).clone());
@@ -293,7 +298,7 @@ pub(super) fn by_window(
             (arrangement.settle(lowerer, flow)?, kind)
         }
         None => {
-            let size = match window.shape {
+            let size = match window.of.shape {
                 WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. } => size_ms,
                 _ => 0,
             };
@@ -307,6 +312,9 @@ pub(super) fn by_window(
                 (None, Some(start)) => shifted(&groups[start], size),
                 (None, None) => unreachable!("one of them tells the window"),
             };
+            // The watermark closes them, so they stand as it speaks of them.
+            let [start, end] = [start, end].map(|at| from_wall(&at, window.of, zone));
+            let timestamp = DataType::Timestamp(TimeUnit::Millisecond, window.of.is_shifted.then(|| "UTC".into()));
             let start = arrangement.place(start, "window_start", timestamp.clone());
             let end = arrangement.place(end, "window_end", timestamp);
             (arrangement.settle(lowerer, flow)?, WindowKind::Attached { start, end })
@@ -340,11 +348,11 @@ pub(super) fn by_window(
         let (from, role) = if i >= groups.len() {
             (keys.len() + i - groups.len(), Role::Plain)
         } else if window.start == Some(i) {
-            (behind, Role::WindowStart(window.shape))
+            (behind, Role::WindowStart(window.of))
         } else if window.end == Some(i) {
-            (behind + 1, Role::WindowEnd(window.shape))
+            (behind + 1, Role::WindowEnd(window.of))
         } else if window.time == Some(i) {
-            (behind + 2, Role::WindowTime(window.shape))
+            (behind + 2, Role::WindowTime(window.of))
         } else {
             key_place += 1;
             (key_place - 1, Role::Plain)
@@ -371,14 +379,10 @@ fn aggregate_parts(expr: &Expr) -> Option<Vec<&Expr>> {
     }
 }
 
-/// Sessions are kept apart by exactly the other groups.
-fn check_session_keys(flow: &Flow, keys: &[Physical], partition: &[usize]) -> Result<()> {
+/// Whether sessions are kept apart by exactly these groups.
+fn parts_sessions(flow: &Flow, keys: &[Physical], partition: &[usize]) -> bool {
     let keys: Option<BTreeSet<usize>> = keys.iter().map(|k| column_index(&flow.substitute(k))).collect();
-    if keys == Some(partition.iter().copied().collect()) {
-        return Ok(());
-    }
-    Err(not_there("SESSION with other GROUP BY columns than those of its PARTITION BY")
-        .hint("GROUP BY exactly the PARTITION BY columns, window_start and window_end"))
+    keys == Some(partition.iter().copied().collect())
 }
 
 /// A timestamp moved by `ms`.

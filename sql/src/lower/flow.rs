@@ -30,11 +30,20 @@ pub(crate) enum Role {
     /// Processing time.
     Proctime,
     /// Start of a window.
-    WindowStart(WindowShape),
+    WindowStart(RoleWindow),
     /// End of a window.
-    WindowEnd(WindowShape),
+    WindowEnd(RoleWindow),
     /// Last millisecond of a window; event time again.
-    WindowTime(WindowShape),
+    WindowTime(RoleWindow),
+}
+
+/// The window that a column is part of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RoleWindow {
+    /// Its form.
+    pub(crate) shape: WindowShape,
+    /// Whether starts and ends are the wall time of instants, which the watermark does not speak about as they stand.
+    pub(crate) is_shifted: bool,
 }
 
 impl Role {

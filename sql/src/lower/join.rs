@@ -1,7 +1,7 @@
 //! Joins of every kind. Keys become columns first; what the watermark lets go is told to the operator.
 
 use super::Lowerer;
-use super::flow::{Flow, FlowColumn, Physical, Role, column_index, map_columns, not_there, physical};
+use super::flow::{Flow, FlowColumn, Physical, Role, RoleWindow, column_index, map_columns, not_there, physical};
 use super::graph_builder::OperatorNode;
 use super::interval::{TimeBounds, bounds_between};
 use super::union::unite;
@@ -289,12 +289,11 @@ fn window_expiry(
     left_roles: &[Role],
     right_roles: &[Role],
 ) -> Option<Expiry> {
-    // Starts and ends of windows are wall time; the watermark speaks of instants, which is the same in UTC only.
-    if lowerer.time_zone != chrono_tz::Tz::UTC || !left.flow.append_only || !right.flow.append_only {
+    if !left.flow.append_only || !right.flow.append_only {
         return None;
     }
-    let mut start: Option<(WindowShape, usize, usize)> = None;
-    let mut end: Option<(WindowShape, usize, usize)> = None;
+    let mut start: Option<(RoleWindow, usize, usize)> = None;
+    let mut end: Option<(RoleWindow, usize, usize)> = None;
     for (l, r) in left.keys.iter().zip(&right.keys) {
         match (left_roles.get(*l)?, right_roles.get(*r)?) {
             (Role::WindowStart(a), Role::WindowStart(b)) if a == b => start = Some((*a, *l, *r)),
@@ -302,15 +301,22 @@ fn window_expiry(
             _ => {}
         }
     }
-    let (l, r, delay_ms) = match (start, end) {
-        (_, Some((_, l, r))) => (l, r, -1),
-        (Some((WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. }, l, r)), None) => {
-            (l, r, size_ms - 1)
-        }
+    let (window, l, r, mut delay_ms) = match (start, end) {
+        (_, Some((window, l, r))) => (window, l, r, -1),
+        (Some((window, l, r)), None) => match window.shape {
+            WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. } => (window, l, r, size_ms - 1),
+            _ => return None,
+        },
         _ => return None,
     };
-    let whole = end.is_some() && start.is_some()
-        || !matches!(end, Some((WindowShape::Session { .. } | WindowShape::Cumulate { .. }, ..)));
+    let shares_ends = matches!(window.shape, WindowShape::Session { .. } | WindowShape::Cumulate { .. });
+    let mut whole = end.is_some() && start.is_some() || !shares_ends;
+    if window.is_shifted {
+        // The watermark speaks of instants: in a zone with summer time rows are kept up to an hour longer than they must.
+        let (least, most) = super::window::zone_offsets_ms(lowerer.time_zone);
+        delay_ms -= least;
+        whole &= least == most;
+    }
     Some(Expiry {
         left: ExpireBy { column: l, delay_ms },
         right: ExpireBy { column: r, delay_ms },

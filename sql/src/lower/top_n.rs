@@ -4,7 +4,7 @@
 use super::flow::{Flow, FlowColumn, Physical, Role, column_index, not_there, physical};
 use super::graph_builder::OperatorNode;
 use super::{Lowerer, conjunction, conjuncts};
-use crate::plan::outward;
+use crate::plan::{columns_place, outward};
 use arrow::datatypes::FieldRef;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
@@ -37,12 +37,16 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
         },
         LogicalPlan::Window(window) => {
             let is_rank = window.window_expr.iter().any(|e| row_number(e).is_some());
-            Err(if is_rank {
+            let refused = if is_rank {
                 not_there("ROW_NUMBER() without a bound")
                     .hint("keep the first n rows of each partition: SELECT * FROM (SELECT *, ROW_NUMBER() OVER (...) AS rn FROM t) WHERE rn <= 3")
             } else {
                 let names: Vec<String> = window.window_expr.iter().map(|e| e.schema_name().to_string()).collect();
                 not_there(format!("OVER ({})", names.join(", "))).hint("use a window aggregate (TUMBLE, HOP, SESSION)")
+            };
+            Err(match columns_place(&window.window_expr) {
+                Some((start, end)) => refused.span(start, end),
+                None => refused,
             })
         }
         _ => Ok(None),
@@ -191,12 +195,15 @@ pub(super) fn keep_ranks(
     let width = flow.columns.len();
     let roles = flow.roles();
     let (append_only, bounded) = (flow.append_only, flow.bounded);
-    // Rows of a window that come all at once are ranked once and for good.
+    // Rows of a window that come all at once are ranked once and for good. Cumulating windows and sessions may share their
+    // start and end at different times.
     let is_window = |k: &Physical| {
-        matches!(
-            column_index(k).map(|i| roles[i]),
-            Some(Role::WindowStart(_) | Role::WindowEnd(_) | Role::WindowTime(_))
-        )
+        use crate::plan::WindowShape::{Hop, Tumble};
+        match column_index(k).map(|i| roles[i]) {
+            Some(Role::WindowStart(window)) => matches!(window.shape, Tumble { .. } | Hop { .. }),
+            Some(Role::WindowEnd(_) | Role::WindowTime(_)) => true,
+            _ => false,
+        }
     };
     let of_window =
         |wanted: fn(Role) -> bool| partition.iter().filter_map(column_index).find(|column| wanted(roles[*column]));
@@ -222,6 +229,15 @@ pub(super) fn keep_ranks(
         .into_iter()
         .map(|(expr, ascending, nulls_first)| Ok(SortColumn { column: place(expr)?, ascending, nulls_first }))
         .collect::<Result<Vec<_>>>()?;
+    let held = match held {
+        Some(column) => match roles[column] {
+            Role::WindowEnd(window) => {
+                Some(place(super::window::from_wall(&super::flow::column(&names, column), window, lowerer.time_zone))?)
+            }
+            _ => Some(column),
+        },
+        None => None,
+    };
     let below = flow.take(&mut lowerer.builder, exprs, fields)?.settle(&mut lowerer.builder)?;
     let routing = if keys.is_empty() { Routing::Single } else { Routing::Hash(keys.clone()) };
     let mut inputs = vec![Input { from: below.node, routing: routing.clone() }];

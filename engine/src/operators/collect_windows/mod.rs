@@ -118,16 +118,16 @@ impl Running {
         }
         Ok(late)
     }
+}
 
-    /// The rows, each as often as its weight says.
-    fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
-        if (0..changes.row_count()).all(|i| changes.weight(i) == 1) {
-            return Ok(changes.rows().clone());
-        }
-        let picks: UInt32Array =
-            (0..changes.row_count()).flat_map(|i| std::iter::repeat_n(i as u32, changes.weight(i) as usize)).collect();
-        Ok(take_record_batch(changes.rows(), &picks)?)
+/// The rows, each as often as its weight says.
+pub(crate) fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
+    if (0..changes.row_count()).all(|i| changes.weight(i) == 1) {
+        return Ok(changes.rows().clone());
     }
+    let picks: UInt32Array =
+        (0..changes.row_count()).flat_map(|i| std::iter::repeat_n(i as u32, changes.weight(i) as usize)).collect();
+    Ok(take_record_batch(changes.rows(), &picks)?)
 }
 
 impl Operator for Running {
@@ -138,7 +138,7 @@ impl Operator for Running {
         if !changes.is_append_only() {
             return Err(Error::internal("collect_windows.retraction", "rows of a window were taken back"));
         }
-        self.late += self.hold(&Self::expanded(&changes)?)?;
+        self.late += self.hold(&expanded(&changes)?)?;
         Ok(())
     }
 

@@ -197,6 +197,7 @@ impl Layout {
 }
 
 /// The watermark up to which windows have left. It is part of the state: what was closed before a restart stays closed.
+#[derive(Clone)]
 pub(crate) struct Clock {
     pub(crate) watermark: Watermark,
     saved: Watermark,

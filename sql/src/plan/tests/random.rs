@@ -47,6 +47,26 @@ fn base(dice: &mut Dice) -> Relation {
              GROUP BY k, window_start, window_end",
             2,
         ),
+        (
+            "SELECT k AS c0, v AS c1, EXTRACT(SECOND FROM window_end) AS c2
+             FROM TABLE(SESSION(TABLE l PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND))",
+            3,
+        ),
+        (
+            "SELECT v AS c0, COUNT(*) AS c1, MIN(k) AS c2 FROM TABLE(SESSION(TABLE l PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+             GROUP BY v, window_start, window_end",
+            3,
+        ),
+        (
+            "SELECT COUNT(*) AS c0, SUM(w) AS c1 FROM TABLE(SESSION(TABLE r, DESCRIPTOR(ts), INTERVAL '2' SECOND))
+             WHERE w > 0 GROUP BY window_start, window_end",
+            2,
+        ),
+        (
+            "SELECT k AS c0, COUNT(*) AS c1 FROM TABLE(CUMULATE(TABLE l, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '6' SECOND))
+             GROUP BY k, window_start, window_end",
+            2,
+        ),
         ("SELECT k AS c0, SUM(w) AS c1, MIN(w) AS c2 FROM r GROUP BY k", 3),
         (
             "SELECT a.k AS c0, b.w AS c1 FROM l a JOIN r b ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '1' SECOND",
