@@ -89,9 +89,25 @@ impl Session {
     /// The columns of a table or view, in the form of Flink's DESCRIBE.
     pub(super) fn describe_table(&self, name: &[String], passes: &dyn Fn(&str) -> bool) -> Result<RecordBatch> {
         let columns = match (self.catalog.describe(name)?, self.catalog.resolve(name)?) {
+            (Some(columns), ResolvedTable::Connector(definition)) => {
+                let types = self.planner().column_types(&definition)?;
+                let typed = columns.into_iter().zip(types).map(|(column, (field, is_proctime))| {
+                    if !column.type_text.is_empty() {
+                        return column;
+                    }
+                    let kind = match () {
+                        () if is_proctime => " *PROCTIME*",
+                        () if column.watermark.is_some() => " *ROWTIME*",
+                        () => "",
+                    };
+                    let type_text = format!("{}{kind}", field.sql_type);
+                    ColumnListing { type_text, nullable: field.nullable, ..column }
+                });
+                typed.collect()
+            }
             (Some(columns), _) => columns,
             (None, ResolvedTable::View(view)) => {
-                let fields = self.planner().query_schema(&view.query)?;
+                let fields = self.planner().view_schema(&view)?;
                 let named = fields.into_iter().enumerate().map(|(i, field)| ColumnListing {
                     name: view.columns.get(i).cloned().unwrap_or(field.name),
                     type_text: field.sql_type.to_string(),
