@@ -19,11 +19,13 @@ mod coercion;
 mod guards;
 mod like;
 mod literals;
+mod null_in;
 mod operands;
 mod outer;
 mod unify;
 
 use crate::functions::{FunctionContext, from_datafusion};
+use crate::plan::columns_place;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -64,6 +66,7 @@ pub static RULES: &[Rule] = &[
     // Types of outer columns may have changed: once more, which changes nothing where they have not.
     Rule { name: "flink_outer_columns", expression: None, plan: Some(outer::refresh) },
     Rule { name: "flink_coercion", expression: Some(coercion::rewrite), plan: Some(unify::rewrite) },
+    Rule { name: "flink_null_in", expression: None, plan: Some(null_in::rewrite) },
     Rule { name: "flink_guards", expression: Some(guards::rewrite), plan: None },
 ];
 
@@ -124,7 +127,12 @@ fn rewrite_expression(
     context: &RewriteContext,
 ) -> PlanResult<Expr> {
     let rewritten = expr.transform_up(|expr| {
-        rewrite(expr, schema, context).map(Transformed::yes).map_err(crate::functions::to_datafusion)
+        let place = columns_place([&expr]);
+        let rewritten = rewrite(expr, schema, context).map_err(|e| match place {
+            Some((start, end)) => e.span(start, end),
+            None => e,
+        });
+        rewritten.map(Transformed::yes).map_err(crate::functions::to_datafusion)
     })?;
     Ok(rewritten.data)
 }
