@@ -1,11 +1,106 @@
-//! EXPLAIN: the logical plan, the dataflow with the changes on each edge, what each sink promises.
+//! EXPLAIN: the logical plan, the dataflow with the changes on each edge, what each sink promises, and on demand the
+//! dataflow as JSON and what could be better.
 
+use crate::parse::ExplainDetail;
 use crate::plan::{JobPlan, changelog_mode};
 use freshet_engine::{Graph, Input, Node, NodeId, NodeKind, Routing};
+use freshet_types::{Error, Result};
 use std::fmt::Write;
 
+/// The text of EXPLAIN for a job; the changelog mode is always shown.
+///
+/// # Errors
+/// `explain.detail` for what is not there: no rows are estimated.
+pub fn explain_with(job: &JobPlan, details: &[ExplainDetail]) -> Result<String> {
+    let mut text = explain(job);
+    for detail in details {
+        match detail {
+            ExplainDetail::ChangelogMode => {}
+            ExplainDetail::EstimatedCost => {
+                return Err(Error::unsupported(
+                    "explain.detail",
+                    "ESTIMATED_COST is not there yet: no rows are estimated",
+                )
+                .hint("leave it out; the plan shows operators, changelog modes and guarantees"));
+            }
+            ExplainDetail::JsonExecutionPlan => {
+                let plan = serde_json::to_string_pretty(&json(&job.graph)).expect("texts and numbers are JSON");
+                let _ = writeln!(text, "\n== Execution Plan as JSON ==\n{plan}");
+            }
+            ExplainDetail::PlanAdvice => {
+                text.push_str("\n== Advice ==\n");
+                for advice in advice(job) {
+                    let _ = writeln!(text, "{advice}");
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The dataflow in the shape of Flink's JSON plan: nodes with the nodes that their rows come from.
+fn json(graph: &Graph) -> serde_json::Value {
+    let nodes: Vec<serde_json::Value> = (0..graph.nodes.len())
+        .map(|i| {
+            let node = graph.node(NodeId(i));
+            let pact = match node.kind {
+                NodeKind::Source(_) | NodeKind::Values(_) => "Data Source",
+                NodeKind::Sink { .. } => "Data Sink",
+                NodeKind::Operator(_) | NodeKind::Union => "Operator",
+            };
+            let predecessors: Vec<serde_json::Value> = node
+                .inputs
+                .iter()
+                .map(|input| {
+                    let strategy = match &input.routing {
+                        Routing::Forward => "FORWARD",
+                        Routing::Hash(_) => "HASH",
+                        Routing::Single => "GLOBAL",
+                        Routing::Broadcast => "BROADCAST",
+                    };
+                    serde_json::json!({"id": input.from.0, "ship_strategy": strategy})
+                })
+                .collect();
+            serde_json::json!({
+                "id": i,
+                "type": what(node),
+                "pact": pact,
+                "changelog_mode": changelog_mode(node.append_only),
+                "predecessors": predecessors,
+            })
+        })
+        .collect();
+    serde_json::json!({ "nodes": nodes })
+}
+
+/// Operators whose state has no bound although rows come for ever.
+fn advice(job: &JobPlan) -> Vec<String> {
+    if job.bounded {
+        return vec!["nothing: every input ends, and all state with it".to_string()];
+    }
+    let mut all = Vec::new();
+    for (i, node) in job.graph.nodes.iter().enumerate() {
+        let NodeKind::Operator(factory) = &node.kind else { continue };
+        let text = factory.describe();
+        all.extend(match factory.name() {
+            "join" if !text.contains(" kept ") => Some(format!(
+                "{i}: join keeps every row of both sides for ever: bound the time between them, or join windows"
+            )),
+            "aggregate" => Some(format!("{i}: aggregate keeps every group for ever: group by a window where one ends")),
+            "deduplicate" => {
+                Some(format!("{i}: deduplicate keeps every key for ever: do it per window where one ends"))
+            }
+            _ => None,
+        });
+    }
+    if all.is_empty() {
+        all.push("nothing: all state is bounded by windows or time".to_string());
+    }
+    all
+}
+
 /// The text of EXPLAIN for a job.
-pub fn explain(job: &JobPlan) -> String {
+pub(crate) fn explain(job: &JobPlan) -> String {
     let mut text = String::from("== Logical Plan ==\n");
     for (table, plan) in &job.plans {
         let _ = writeln!(text, "{table}:");
@@ -20,7 +115,7 @@ pub fn explain(job: &JobPlan) -> String {
     text.push_str("\n== Guarantees ==\n");
     for sink in &job.sinks {
         let note = sink.note.as_ref().map(|n| format!(" ({n})")).unwrap_or_default();
-        let _ = writeln!(text, "{}: {}{note}", sink.table, sink.guarantee);
+        let _ = writeln!(text, "{}: {}, changelogMode=[{}]{note}", sink.table, sink.guarantee, sink.changelog_mode);
     }
     if !job.notices.is_empty() {
         text.push_str("\n== Notices ==\n");

@@ -147,6 +147,13 @@ impl Error {
         self
     }
 
+    /// Forgets the part of the text that is meant, because it is a part of another text.
+    #[must_use]
+    pub fn without_span(mut self) -> Self {
+        self.0.span = None;
+        self
+    }
+
     /// Keeps the error of a library as the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

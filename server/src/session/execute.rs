@@ -5,9 +5,9 @@ use super::{Session, again};
 use crate::Observer;
 use crate::dry_lake::Nothing;
 use datafusion::sql::sqlparser::ast::Query;
-use freshet_sql::parse::{CreateTable, ExplainDetail, Insert, Parsed, Statement};
+use freshet_sql::parse::{ColumnDefinition, ColumnKind, CreateTable, Drop, ExplainDetail, Insert, Parsed, Statement};
 use freshet_sql::plan::JobPlan;
-use freshet_types::{Error, Options, Result};
+use freshet_types::{Error, Options, Result, SqlField};
 use std::sync::Arc;
 
 impl Session {
@@ -42,6 +42,7 @@ impl Session {
                 self.apply_settings();
             }
             Statement::CreateTable(table) => {
+                self.check_columns(table, &[])?;
                 notices = match self.standing_table(table, &[])?.filter(|_| !table.if_not_exists) {
                     Some(_) => vec![again::notice(table)],
                     None => self.catalog.create_table(table)?,
@@ -53,7 +54,15 @@ impl Session {
             }
             Statement::CreateView(view) => {
                 // A view that cannot be planned is refused where it is made, not where it is read.
-                self.planner().query_schema(&view.query)?;
+                let given = self.planner().query_schema(&view.query)?.len();
+                if !view.columns.is_empty() && view.columns.len() != given {
+                    return Err(Error::invalid(
+                        "view.columns",
+                        format!("the query gives {given} columns, but {} names stand there", view.columns.len()),
+                    )
+                    .at("view", view.name.join("."))
+                    .hint("name each column of the query"));
+                }
                 notices = self.catalog.create_view(view)?;
             }
             Statement::RenameView { name, to } => self.catalog.rename_view(name, to)?,
@@ -84,10 +93,21 @@ impl Session {
         self.env.time_zone = zone;
     }
 
+    /// A table whose computed columns or watermark cannot be planned is refused where it is made, not where it is read.
+    fn check_columns(&self, table: &CreateTable, query: &[SqlField]) -> Result<()> {
+        let is_planned = |c: &ColumnDefinition| matches!(c.kind, ColumnKind::Computed { .. });
+        if table.watermark.is_none() && !table.columns.iter().any(is_planned) {
+            return Ok(());
+        }
+        let definition = self.catalog.preview_table(table, query)?;
+        self.planner().check_definition(&definition)
+    }
+
     /// `CREATE TABLE t AS SELECT`: the table with the columns of the query, then an INSERT of it.
     fn create_table_as(&mut self, table: &CreateTable, parsed: &Parsed, observer: &mut dyn Observer) -> Result<()> {
         let Some(insert) = insert_of(table, &parsed.text) else { return Ok(()) };
         let columns = self.planner().query_schema(&insert.source)?;
+        self.check_columns(table, &columns)?;
         match self.standing_table(table, &columns)? {
             Some(standing) if self.goes_on_with(table, &insert, &standing)? => observer.notice(&again::notice(table)),
             Some(_) if self.options.from_scratch => return Err(again::holds_rows(table)),
@@ -95,21 +115,21 @@ impl Session {
                 observer.notice(&format!("table \"{}\" exists; nothing is inserted", table.name.join(".")));
                 return Ok(());
             }
-            _ => self.catalog.create_table_as(table, &columns)?.iter().for_each(|notice| observer.notice(notice)),
+            _ => {
+                self.catalog.create_table_as(table, &columns)?.iter().for_each(|notice| observer.notice(notice));
+                if let Err(e) = self.planner().plan_inserts(std::slice::from_ref(&insert)) {
+                    // What cannot be filled is not left behind empty.
+                    let name = table.name.clone();
+                    self.catalog.drop_table(&Drop { name, if_exists: true, temporary: table.temporary })?;
+                    return Err(e);
+                }
+            }
         }
         self.run_job(&[insert], observer)
     }
 
     /// The plan of a query, an INSERT, a statement set or a CREATE TABLE AS.
     pub(super) fn explain(&self, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
-        // The changelog mode is always shown; what is only an estimate or another notation is not there.
-        if let Some(detail) = details.iter().find(|d| **d != ExplainDetail::ChangelogMode) {
-            return Err(Error::unsupported(
-                "explain.detail",
-                format!("EXPLAIN {} is not there yet", detail_name(*detail)),
-            )
-            .hint("leave it out; the plan shows operators, changelog modes and guarantees"));
-        }
         let plan = match statement {
             Statement::Query(query) => self.query_plan(query)?,
             Statement::Insert(insert) => self.planner().plan_inserts(std::slice::from_ref(insert))?,
@@ -123,21 +143,12 @@ impl Session {
                     .hint("EXPLAIN takes a query, an INSERT, a statement set or CREATE TABLE AS"));
             }
         };
-        Ok(freshet_sql::explain::explain(&plan))
+        freshet_sql::explain::explain_with(&plan, details)
     }
 
     /// The plan of a query whose rows go nowhere.
     pub(super) fn query_plan(&self, query: &Query) -> Result<JobPlan> {
         self.planner().plan_query(query, |_, _| Arc::new(Nothing))
-    }
-}
-
-fn detail_name(detail: ExplainDetail) -> &'static str {
-    match detail {
-        ExplainDetail::ChangelogMode => "CHANGELOG_MODE",
-        ExplainDetail::EstimatedCost => "ESTIMATED_COST",
-        ExplainDetail::JsonExecutionPlan => "JSON_EXECUTION_PLAN",
-        ExplainDetail::PlanAdvice => "PLAN_ADVICE",
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::Session;
 use crate::Observer;
-use freshet_sql::parse::{Insert, Parsed, Statement, parse_script};
+use freshet_sql::parse::{Insert, Parsed, Statement, parse_script, place_of};
 use freshet_types::{Error, Result};
 
 impl Session {
@@ -47,14 +47,19 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<&'a [Parsed]> {
         let mut group = vec![first.clone()];
+        let mut places = vec![place];
         while let Some((Parsed { statement: Statement::Insert(next), notices, .. }, behind)) = rest.split_first()
             && !reads_what_is_written(next, &group)
         {
             notices.iter().for_each(|n| observer.notice(n));
             group.push((**next).clone());
+            places.push(&rest[0]);
             rest = behind;
         }
-        let is_bounded = self.planner().plan_inserts(&group).map_err(|e| placed(e, place))?.bounded;
+        let is_bounded = match self.planner().plan_inserts(&group) {
+            Ok(plan) => plan.bounded,
+            Err(e) => return Err(placed(e, self.first_wrong(&group, &places))),
+        };
         if !is_bounded {
             while let Some((next, behind)) = rest.split_first() {
                 match &next.statement {
@@ -69,6 +74,13 @@ impl Session {
         }
         self.run_job(&group, observer).map_err(|e| placed(e, place))?;
         Ok(rest)
+    }
+
+    /// The statement of the first INSERT that cannot be planned by itself, else of the first one.
+    fn first_wrong<'a>(&self, group: &[Insert], places: &[&'a Parsed]) -> &'a Parsed {
+        let alone = |insert: &Insert| self.planner().plan_inserts(std::slice::from_ref(insert)).is_err();
+        let wrong = group.iter().position(alone).unwrap_or(0);
+        places[wrong]
     }
 
     /// Checks the statements of `text` without running anything; gives how many there are.
@@ -119,14 +131,24 @@ fn reads_what_is_written(next: &Insert, group: &[Insert]) -> bool {
     group.iter().any(|insert| insert.table.last().is_some_and(|name| words.contains(&name.as_str())))
 }
 
-/// The error with the place of its statement, unless it knows a nearer one, or the statement has no part in it.
+/// The error with its place: the one that it knows, else that of the word that it names, else that of its statement;
+/// none where the statement has no part in it.
 fn placed(e: Error, parsed: &Parsed) -> Error {
     if matches!(e.code(), "query.cancelled" | "output.closed" | "output.failed") {
         return e;
     }
-    match e.span_of() {
-        Some(_) => e,
-        None => e.span(parsed.span.start, parsed.span.end),
+    let whole = parsed.span;
+    // Places are looked up in the statement, and known in the script.
+    let own = e.span_of().filter(|span| whole.start <= span.start && span.end <= whole.end);
+    let e = e.without_span();
+    let inside = match own {
+        Some(own) => e.span(own.start - whole.start, own.end - whole.start),
+        None => e,
+    };
+    let place = place_of(&inside, &parsed.text).or(inside.span_of());
+    match place {
+        Some(place) => inside.without_span().span(whole.start + place.start, whole.start + place.end),
+        None => inside.span(whole.start, whole.end),
     }
 }
 

@@ -61,9 +61,13 @@ impl Features {
                 )
                 .hint("write INCLUDING or EXCLUDING"));
             }
+        }
+        // ALL speaks first, wherever it stands; what is said of a single feature holds over it.
+        let (all, single): (Vec<_>, Vec<_>) = like.features.iter().partition(|(_, feature)| *feature == All);
+        for (action, feature) in all.into_iter().chain(single) {
             for (name, slot) in &mut features {
-                if feature == name || *feature == All {
-                    *slot = *action;
+                if feature == *name || feature == All {
+                    *slot = action;
                 }
             }
         }

@@ -151,7 +151,8 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
             Ok(ours) => *ours,
             Err(other) => Error::internal("execution.failed", other.to_string()),
         },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => from_datafusion(*inner),
+        DataFusionError::Context(_, inner) => from_datafusion(*inner),
+        e @ (DataFusionError::Diagnostic(..) | DataFusionError::SchemaError(..)) => crate::plan::outward(e),
         DataFusionError::ArrowError(inner, _) => match *inner {
             arrow::error::ArrowError::DivideByZero => Error::data("value.division_by_zero", "division by zero")
                 .hint("guard the divisor, as in `a / NULLIF(b, 0)`"),
@@ -169,7 +170,6 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
             other => Error::internal("execution.failed", other.to_string()),
         },
         DataFusionError::Plan(text) => Error::invalid("plan.invalid", text),
-        DataFusionError::SchemaError(inner, _) => Error::invalid("plan.names", inner.to_string()),
         DataFusionError::NotImplemented(text) => Error::unsupported("plan.unsupported", text),
         DataFusionError::ResourcesExhausted(text) => Error::exhausted("execution.memory", text),
         DataFusionError::Execution(text) => Error::data("execution.failed", text),

@@ -31,8 +31,9 @@ pub(crate) fn add_sink(lowerer: &mut Lowerer, flows: Vec<Flow>, target: &SinkTar
                 format!("table \"{}\" takes new rows only, but the query also takes rows back", target.table),
             )
             .hint(
-                "declare a PRIMARY KEY on a table that can be updated (upsert-kafka, a lake table, print), or make the query \
-                 append-only: aggregate over windows (TUMBLE, HOP, SESSION), join over windows",
+                "make the query append-only (aggregate over windows with TUMBLE, HOP or SESSION, bound the time between joined \
+                 rows), write the changes to a table with 'connector' = 'print', or, where every input ends, write the \
+                 final rows with SET 'execution.runtime-mode' = 'batch'",
             ));
         }
         ends.push(fit(lowerer, flow, &target.schema)?);

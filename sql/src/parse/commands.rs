@@ -21,10 +21,17 @@ const REFUSED: &[(&str, &str)] = &[
     ("DROP TEMPORARY FUNCTION", "use a built-in function: SHOW FUNCTIONS lists them"),
     ("CREATE MODEL", "call the model from outside"),
     ("CREATE TEMPORARY MODEL", "call the model from outside"),
+    ("DROP TEMPORARY SYSTEM FUNCTION", "use a built-in function: SHOW FUNCTIONS lists them"),
     ("DROP MODEL", "call the model from outside"),
+    ("DROP TEMPORARY MODEL", "call the model from outside"),
+    ("DESCRIBE MODEL", "call the model from outside"),
+    ("DESC MODEL", "call the model from outside"),
     ("ALTER MODEL", "call the model from outside"),
     ("SHOW MODELS", "call the model from outside"),
     ("CREATE MATERIALIZED TABLE", "write CREATE TABLE and INSERT INTO"),
+    ("CREATE OR ALTER MATERIALIZED TABLE", "write CREATE TABLE and INSERT INTO"),
+    ("SHOW MATERIALIZED TABLES", "write SHOW TABLES"),
+    ("SHOW CREATE MATERIALIZED TABLE", "write SHOW CREATE TABLE"),
     ("ALTER MATERIALIZED TABLE", "write CREATE TABLE and INSERT INTO"),
     ("DROP MATERIALIZED TABLE", "write DROP TABLE"),
     ("CREATE MATERIALIZED VIEW", "write CREATE VIEW, or CREATE TABLE and INSERT INTO"),
@@ -40,6 +47,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("USE MODULES", "leave it out: all functions are built in"),
     ("STOP JOB", "end the process with Ctrl-C: it makes a checkpoint"),
     ("DESCRIBE JOB", "write SHOW JOBS"),
+    ("DESC JOB", "write SHOW JOBS"),
+    ("DESCRIBE CATALOG", "write SHOW CREATE CATALOG"),
+    ("DESC CATALOG", "write SHOW CREATE CATALOG"),
+    ("DESCRIBE DATABASE", "write SHOW TABLES FROM the database"),
+    ("DESC DATABASE", "write SHOW TABLES FROM the database"),
+    ("DESCRIBE FUNCTION", "write SHOW FUNCTIONS LIKE 'name'"),
+    ("DESC FUNCTION", "write SHOW FUNCTIONS LIKE 'name'"),
     ("SHOW PROCEDURES", "use the command freshet lake"),
     ("SHOW CREATE FUNCTION", "write SHOW FUNCTIONS"),
 ];
@@ -53,7 +67,12 @@ const FIRST_WORDS: &[&str] = &[
 /// Reads one statement.
 pub(super) fn statement(c: &mut Cursor) -> Result<Statement> {
     let start = c.position();
-    if let Some((words, instead)) = REFUSED.iter().find(|(words, _)| c.sees(words)) {
+    // DESCRIBE job is about a table of that name, DESCRIBE JOB 'id' is not.
+    let is_meant = |words: &str| {
+        let count = words.split(' ').count();
+        !words.starts_with("DESC") || !c.sees_token(count, &Token::EOF) && !c.sees_token(count, &Token::Period)
+    };
+    if let Some((words, instead)) = REFUSED.iter().find(|(words, _)| c.sees(words) && is_meant(words)) {
         c.accept(words);
         return Err(c.unsupported(start, words).hint(*instead));
     }

@@ -388,10 +388,21 @@ impl<'s> Cursor<'s> {
         if expected.contains("identifier") && is_keyword(found) {
             return at(error.hint(format!("put a name that is a keyword in backticks: `{found}`")));
         }
+        if expected == "an expression" && self.begins_behind_comma_from(range.start) {
+            return at(error.hint("remove the comma before FROM"));
+        }
         if expected == "an expression" && is_keyword(found) && self.before(range.start) == Some(&Token::Comma) {
             return at(error.hint("remove the comma before it"));
         }
         at(self.with_misspelling(error, range.start))
+    }
+
+    /// Whether `, FROM` stands before byte `at`: sqlparser takes FROM for a column then.
+    fn begins_behind_comma_from(&self, at: usize) -> bool {
+        let before = self.tokens.partition_point(|t| self.script.byte(t.span.start) < at);
+        let mut words =
+            self.tokens[..before].iter().rev().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_)));
+        is_word(words.next(), "FROM") && words.next() == Some(&Token::Comma)
     }
 
     /// The token before byte `at`.

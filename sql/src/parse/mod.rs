@@ -12,6 +12,7 @@ mod dialect;
 mod hints;
 mod insert;
 mod interval;
+mod locate;
 mod normalize;
 mod script;
 mod sql_type;
@@ -21,9 +22,12 @@ mod tests;
 
 pub use dialect::FlinkDialect;
 pub use hints::table_options;
+pub use locate::place_of;
 pub use normalize::{TableArgument, table_factor};
 pub use sql_type::{parse_type, type_of};
 pub use statement::*;
+
+pub(crate) use script::byte_of;
 
 use cursor::Cursor;
 use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query};

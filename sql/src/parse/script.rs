@@ -4,6 +4,9 @@
 //! - `>>` becomes two `>`, so that nested types close (Flink has no shift operator);
 //! - a hint behind a table name becomes one more part of that name (see [`super::hints`]);
 //! - `FOR SYSTEM_VERSION AS OF` becomes `VERSION AS OF`.
+//!
+//! Tokens carry their place as one number: byte `n` of the script stands as line 1, column `n + 1`. So a place that comes
+//! back from sqlparser or DataFusion, however it got there, is a place in the script (see [`byte_of`]).
 
 use super::dialect::FlinkDialect;
 use super::hints;
@@ -23,7 +26,6 @@ pub(super) static DIALECT: FlinkDialect = FlinkDialect;
 pub(super) struct Script<'a> {
     /// The text.
     pub(super) text: &'a str,
-    line_starts: Vec<usize>,
     /// All tokens, whitespace and comments too.
     pub(super) tokens: Vec<TokenWithSpan>,
 }
@@ -39,22 +41,28 @@ pub(super) struct Unfinished {
 impl<'a> Script<'a> {
     /// Splits `text` into tokens.
     pub(super) fn read(text: &'a str) -> std::result::Result<Self, Unfinished> {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        let mut script = Self { text, line_starts, tokens: Vec::new() };
+        let mut script = Self { text, tokens: Vec::new() };
         if let Some(at) = text.find('\0') {
             let error = Error::invalid("sql.syntax", "a NUL character has no place in SQL").span(at, at + 1);
             return Err(Unfinished { open: false, error: error.hint("remove it") });
         }
         let dialect: &dyn Dialect = &DIALECT;
         match Tokenizer::new(dialect, text).tokenize_with_location() {
-            Ok(tokens) => script.tokens = tokens,
+            Ok(mut tokens) => {
+                let mut walk = Walk::new(text);
+                for token in &mut tokens {
+                    token.span.start = at_byte(walk.to(token.span.start));
+                    token.span.end = at_byte(walk.to(token.span.end));
+                }
+                script.tokens = tokens;
+            }
             Err(e) => return Err(script.unfinished(&e)),
         }
         Ok(script)
     }
 
     fn unfinished(&self, e: &TokenizerError) -> Unfinished {
-        let at = self.byte(e.location).min(self.text.len());
+        let at = Walk::new(self.text).to(e.location);
         let [what, close] = match e.message.as_str() {
             m if m.starts_with("Unterminated") => ["a text literal is not closed", "'"],
             m if m.contains("close delimiter") => ["a name in backticks is not closed", "`"],
@@ -68,14 +76,9 @@ impl<'a> Script<'a> {
         Unfinished { open: true, error }
     }
 
-    /// Byte position of a place; sqlparser counts lines and characters from one.
+    /// Byte position of a token's place; the end of the text for one that has none.
     pub(super) fn byte(&self, location: Location) -> usize {
-        let Some(start) = (location.line as usize).checked_sub(1).and_then(|line| self.line_starts.get(line)) else {
-            return self.text.len();
-        };
-        let rest = &self.text[*start..];
-        let column = (location.column as usize).saturating_sub(1);
-        start + rest.char_indices().nth(column).map_or(rest.len(), |(i, _)| i)
+        byte_of(location.line, location.column).map_or(self.text.len(), |byte| byte.min(self.text.len()))
     }
 
     /// Byte range of a token.
@@ -193,6 +196,41 @@ impl<'a> Script<'a> {
             before = token.token.clone();
         }
         Ok(out)
+    }
+}
+
+/// Byte `byte` of the script as a place.
+fn at_byte(byte: usize) -> Location {
+    Location { line: 1, column: byte as u64 + 1 }
+}
+
+/// The byte of the script that a place of a token stands for; none for a place that is not known.
+pub(crate) fn byte_of(line: u64, column: u64) -> Option<usize> {
+    if line == 0 { None } else { usize::try_from(column).ok()?.checked_sub(1) }
+}
+
+/// Follows the places of the tokenizer, which counts lines and characters from one, through a text; never goes back.
+struct Walk<'a> {
+    rest: std::str::CharIndices<'a>,
+    line: u64,
+    column: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.char_indices(), line: 1, column: 1 }
+    }
+
+    /// Byte of a place.
+    fn to(&mut self, place: Location) -> usize {
+        while (self.line, self.column) < (place.line, place.column) {
+            match self.rest.next() {
+                Some((_, '\n')) => (self.line, self.column) = (self.line + 1, 1),
+                Some(_) => self.column += 1,
+                None => break,
+            }
+        }
+        self.rest.offset()
     }
 }
 

@@ -49,6 +49,12 @@ impl<'p, 'a> Names<'p, 'a> {
     }
 
     fn view(&self, view: &ViewDefinition) -> Result<Arc<dyn TableSource>> {
+        let plan = self.view_plan(view)?;
+        Ok(Arc::new(View { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+    }
+
+    /// The plan of a view, whose names mean what they meant where it was made.
+    pub(crate) fn view_plan(&self, view: &ViewDefinition) -> Result<LogicalPlan> {
         if self.around.contains(&view.path) {
             return Err(Error::invalid("view.circle", format!("view \"{}\" reads from itself", view.path.name))
                 .hint("create it anew over a table"));
@@ -56,12 +62,11 @@ impl<'p, 'a> Names<'p, 'a> {
         let mut around = self.around.clone();
         around.push(view.path.clone());
         let names = Names { planner: self.planner, functions: self.functions, home: Some(view.home.clone()), around };
-        let plan = self
-            .planner
+        self.planner
             .tree(&view.query, &names)
             .and_then(|plan| with_column_names(plan, &view.columns))
-            .map_err(|e| e.at("view", view.path.name.clone()))?;
-        Ok(Arc::new(View { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+            // Places are those of the text that made the view.
+            .map_err(|e| e.without_span().at("view", view.path.name.clone()))
     }
 }
 

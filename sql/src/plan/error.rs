@@ -1,6 +1,10 @@
 //! Carries our errors through DataFusion's planner, and says DataFusion's own in our words.
 
-use datafusion::common::{DataFusionError, SchemaError};
+use crate::parse::byte_of;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, SchemaError, Span};
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::ast::Spanned;
 use freshet_types::{Error, suggest};
 
 /// Wraps an error of ours so that it survives the way through a DataFusion trait.
@@ -18,7 +22,8 @@ pub(crate) fn outward(error: DataFusionError) -> Error {
                 Err(other) => Error::internal("plan.failed", "the plan failed").because(other),
             },
         },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => outward(*inner),
+        DataFusionError::Diagnostic(diagnostic, inner) => placed(outward(*inner), diagnostic.span.as_ref()),
+        DataFusionError::Context(_, inner) => outward(*inner),
         DataFusionError::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
             Ok(inner) => outward(inner),
             Err(shared) => Error::invalid("plan.invalid", first_line(&shared.to_string())),
@@ -39,8 +44,10 @@ fn of_schema(error: &SchemaError) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let names: Vec<&str> = valid_fields.iter().map(|f| f.name.as_str()).collect();
-            Error::not_found("column.unknown", format!("no column named \"{}\"", plain(&field.flat_name())))
-                .hint(suggest::hint(&field.name, "columns", names))
+            let error =
+                Error::not_found("column.unknown", format!("no column named \"{}\"", plain(&field.flat_name())))
+                    .hint(suggest::hint(&field.name, "columns", names));
+            placed(error, field.spans().first().as_ref())
         }
         SchemaError::AmbiguousReference { field } => {
             Error::invalid("column.ambiguous", format!("column \"{}\" stands for more than one column", field.name))
@@ -71,11 +78,51 @@ fn of_plan(text: &str) -> Error {
         return Error::invalid("group_by.column", format!("column \"{name}\" is neither grouped by nor aggregated"))
             .hint(format!("add {name} to GROUP BY, or wrap it in an aggregate such as MAX({name})"));
     }
+    if text.contains("queries have different number of columns") {
+        return Error::invalid("union.columns", "the queries of a set operation give different numbers of columns")
+            .hint("let each of them select as many columns as the first");
+    }
     if text.contains("not allowed in the WHERE clause") {
         return Error::invalid("where.aggregate", "WHERE cannot hold an aggregate: it is decided row by row")
             .hint("put the condition into HAVING, behind GROUP BY");
     }
     Error::invalid("plan.invalid", text)
+}
+
+/// The error with the place in the script that a node of the plan carries, unless it knows a nearer one.
+fn placed(error: Error, place: Option<&Span>) -> Error {
+    match place.and_then(bytes_of) {
+        Some((start, end)) => error.span(start, end),
+        None => error,
+    }
+}
+
+/// The error with the place in the script of a part of the syntax tree, unless it knows a nearer one.
+pub(crate) fn placed_at(error: DataFusionError, part: &impl Spanned) -> DataFusionError {
+    inward(placed(outward(error), Span::try_from_sqlparser_span(part.span()).as_ref()))
+}
+
+/// Bytes of the script that a place stands for.
+fn bytes_of(place: &Span) -> Option<(usize, usize)> {
+    byte_of(place.start.line, place.start.column).zip(byte_of(place.end.line, place.end.column))
+}
+
+/// The part of the script from the first to the last column that `exprs` name.
+pub(crate) fn columns_place<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> Option<(usize, usize)> {
+    let mut whole: Option<(usize, usize)> = None;
+    for expr in exprs {
+        let looked = expr.apply(|e| {
+            if let Expr::Column(column) = e
+                && let Some((start, end)) = column.spans().first().as_ref().and_then(bytes_of)
+            {
+                let (from, to) = whole.unwrap_or((start, end));
+                whole = Some((from.min(start), to.max(end)));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(looked.is_ok(), "looking has no way to fail");
+    }
+    whole
 }
 
 fn plain(name: &str) -> String {

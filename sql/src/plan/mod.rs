@@ -31,13 +31,13 @@ pub use order::OrderBy;
 pub use window_tvf::{WINDOW_COLUMNS, WindowShape};
 
 pub(crate) use context::column_at;
-pub(crate) use error::{inward, outward};
+pub(crate) use error::{columns_place, inward, outward};
 pub(crate) use open::watermark_type;
 pub(crate) use optimize::{analyze, optimize_batch};
 pub(crate) use table::{ColumnFrom, Origin, Table, own_schema, table_of};
 pub(crate) use window_tvf::{WindowTvf, interval_ms};
 
-use crate::catalog::{Catalog, ResolvedTable};
+use crate::catalog::{Catalog, ResolvedTable, ViewDefinition};
 use crate::config::Config;
 use crate::functions::{self, FunctionContext};
 use crate::rewrite::RewriteContext;
@@ -185,6 +185,15 @@ impl<'a> Planner<'a> {
         fields_of(&plan)
     }
 
+    /// Columns of a view.
+    ///
+    /// # Errors
+    /// Those of names, types and constructs.
+    pub fn view_schema(&self, view: &ViewDefinition) -> Result<Vec<SqlField>> {
+        let plan = Names::new(self, &self.stream).view_plan(view)?;
+        fields_of(&analyze(plan, &self.rewrite_context(&self.stream), &self.options)?)
+    }
+
     /// Whether a query reads lake tables and VALUES only, so that it is answered at once rather than watched.
     pub fn is_batch(&self, query: &Query) -> Result<bool> {
         let plan = self.tree(query, &Names::new(self, &self.stream))?;
@@ -224,9 +233,11 @@ pub(crate) fn fields_of(plan: &LogicalPlan) -> Result<Vec<SqlField>> {
         .collect()
 }
 
-/// Settings of the step from syntax to plan: names keep their case, numbers with a point are decimals, NULL is lowest.
+/// Settings of the step from syntax to plan: names keep their case and
+/// place, numbers with a point are decimals, NULL is lowest.
 fn parser_options() -> ParserOptions {
     ParserOptions::new()
+        .with_collect_spans(true)
         .with_enable_ident_normalization(false)
         .with_parse_float_as_decimal(true)
         .with_map_string_types_to_utf8view(false)

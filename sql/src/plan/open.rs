@@ -105,7 +105,46 @@ impl Planner<'_> {
         if !hints.is_empty() {
             check_options(connector, &spec)?;
         }
-        let place = |e: Error| e.at("table", definition.path.to_string());
+        // Places are those of the text that made the table.
+        let place = |e: Error| e.without_span().at("table", definition.path.to_string());
+        let (columns, rowtime) = self.columns_of(definition, &spec).map_err(place)?;
+        let fail_on_dead_letter = spec.options.get("errors").is_some_and(|e| e.eq_ignore_ascii_case("fail"));
+        Ok(Table {
+            id,
+            schema: schema_of(&columns),
+            spec,
+            columns,
+            rowtime,
+            origin: Origin::Connector(connector),
+            fail_on_dead_letter,
+            source: OnceLock::new(),
+        })
+    }
+
+    /// Whether the computed columns and the watermark of a table can be planned.
+    ///
+    /// # Errors
+    /// Those of names, types and constructs, with their place in the text that `definition` comes from.
+    pub fn check_definition(&self, definition: &TableDefinition) -> Result<()> {
+        let place = |e: Error| e.at("table", definition.path.name.clone());
+        self.columns_of(definition, &definition.to_spec()?).map(drop).map_err(place)
+    }
+
+    /// Columns of a table with the types of the computed ones, each with whether it tells processing time.
+    ///
+    /// # Errors
+    /// Those of names, types and constructs.
+    pub fn column_types(&self, definition: &TableDefinition) -> Result<Vec<(SqlField, bool)>> {
+        let (columns, _) = self.columns_of(definition, &definition.to_spec()?).map_err(Error::without_span)?;
+        Ok(columns.into_iter().map(|c| (c.field, c.is_proctime)).collect())
+    }
+
+    /// The columns of a table with the computed ones planned, and its event time.
+    fn columns_of(
+        &self,
+        definition: &TableDefinition,
+        spec: &TableSpec,
+    ) -> Result<(Vec<TableColumn>, Option<Rowtime>)> {
         let mut columns: Vec<TableColumn> = Vec::with_capacity(definition.columns.len());
         let computed: Vec<(String, ast::Expr)> = definition
             .columns
@@ -115,7 +154,7 @@ impl Planner<'_> {
                 _ => None,
             })
             .collect();
-        let mut computed = self.expressions(&spec.schema(), computed).map_err(place)?.into_iter();
+        let mut computed = self.expressions(&spec.schema(), computed)?.into_iter();
         let mut next = 0;
         for column in &definition.columns {
             columns.push(match &column.kind {
@@ -134,18 +173,8 @@ impl Planner<'_> {
                 }
             });
         }
-        let rowtime = self.rowtime(definition, &columns, &spec.options).map_err(place)?;
-        let fail_on_dead_letter = spec.options.get("errors").is_some_and(|e| e.eq_ignore_ascii_case("fail"));
-        Ok(Table {
-            id,
-            schema: schema_of(&columns),
-            spec,
-            columns,
-            rowtime,
-            origin: Origin::Connector(connector),
-            fail_on_dead_letter,
-            source: OnceLock::new(),
-        })
+        let rowtime = self.rowtime(definition, &columns, &spec.options)?;
+        Ok((columns, rowtime))
     }
 
     fn rowtime(

@@ -1,6 +1,6 @@
 //! Tables that are more than a name: files in quotes, tables with options of a hint, lake tables as of a time.
 
-use super::error::inward;
+use super::error::{inward, placed_at};
 use crate::functions::cast::instant_from_local;
 use crate::parse::table_options;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -121,9 +121,11 @@ impl RelationPlanner for SpecialTables {
                 match version {
                     None => {}
                     Some(TableVersion::ForSystemTimeAsOf(at) | TableVersion::TimestampAsOf(at)) => {
-                        table.as_of = Some(as_of(at, context)?);
+                        table.as_of = Some(as_of(at, context).map_err(|e| placed_at(e, at))?);
                     }
-                    Some(TableVersion::VersionAsOf(at)) => table.snapshot = Some(snapshot_id(at, context)?),
+                    Some(TableVersion::VersionAsOf(at)) => {
+                        table.snapshot = Some(snapshot_id(at, context).map_err(|e| placed_at(e, at))?);
+                    }
                     Some(other) => {
                         return Err(inward(Error::unsupported(
                             "table.version",
@@ -134,7 +136,10 @@ impl RelationPlanner for SpecialTables {
                 (if is_file { FILE } else { TABLE }, table.arguments())
             }
         };
-        let source = context.context_provider().get_table_function_source(function, arguments)?;
+        let source = context
+            .context_provider()
+            .get_table_function_source(function, arguments)
+            .map_err(|e| placed_at(e, name))?;
         let name = datafusion::common::TableReference::bare(shown);
         let plan = LogicalPlanBuilder::scan(name, source, None)?.build()?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))))

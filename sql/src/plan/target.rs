@@ -1,6 +1,6 @@
 //! The target of an INSERT: its sink, its columns, and the query's columns fitted to them by position.
 
-use super::{Functions, Planner, column_at, fields_of, outward};
+use super::{Functions, Planner, column_at, columns_place, fields_of, outward};
 use crate::catalog::ResolvedTable;
 use crate::functions::cast::{OnFailure, cast_expr};
 use crate::lower::SinkTarget;
@@ -117,7 +117,11 @@ impl Planner<'_> {
                 Some((expr, from)) => {
                     if !assignable(&from.sql_type, &wanted.sql_type) && !is_literal_fit(&plan, &order, i, &from, wanted)
                     {
-                        return Err(place(incompatible(&from, wanted, &given, target)));
+                        let error = place(incompatible(&from, wanted, &given, target));
+                        return Err(match order.iter().position(|c| *c == i).and_then(|p| place_of_item(&plan, p)) {
+                            Some((start, end)) => error.span(start, end),
+                            None => error,
+                        });
                     }
                     cast_expr(expr, &from, &wanted.sql_type, OnFailure::Fail, &functions.context).map_err(place)?
                 }
@@ -138,6 +142,14 @@ impl Planner<'_> {
             fitted.push(expr.alias(&wanted.name));
         }
         LogicalPlanBuilder::from(plan).project(fitted).and_then(LogicalPlanBuilder::build).map_err(outward)
+    }
+}
+
+/// The part of the script that an item of a SELECT names columns in.
+fn place_of_item(plan: &LogicalPlan, item: usize) -> Option<(usize, usize)> {
+    match plan {
+        LogicalPlan::Projection(projection) => columns_place([projection.expr.get(item)?]),
+        _ => None,
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Source: Flink documentation, "Windowing table-valued functions".
 
-use super::error::{inward, outward};
+use super::error::{inward, outward, placed_at};
 use crate::parse::TableArgument;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result as DfResult, ScalarValue, TableReference};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, TableFactor};
-use freshet_types::{Error, Result};
+use freshet_types::{Error, Result, suggest};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -320,24 +320,32 @@ impl RelationPlanner for WindowFunctions {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> DfResult<RelationPlanning> {
-        let (name, arguments, alias) = match &relation {
+        let (word, arguments, alias) = match &relation {
             TableFactor::TableFunction { expr: ast::Expr::Function(function), alias } => match &function.args {
-                FunctionArguments::List(list) => (function.name.to_string(), list.args.clone(), alias.clone()),
+                FunctionArguments::List(list) => (&function.name, list.args.clone(), alias.clone()),
                 _ => return Ok(RelationPlanning::Original(Box::new(relation))),
             },
-            TableFactor::Table { name, args: Some(args), alias, .. } => {
-                (name.to_string(), args.args.clone(), alias.clone())
-            }
-            TableFactor::Function { name, args, alias, .. } => (name.to_string(), args.clone(), alias.clone()),
+            TableFactor::Table { name, args: Some(args), alias, .. } => (name, args.args.clone(), alias.clone()),
+            TableFactor::Function { name, args, alias, .. } => (name, args.clone(), alias.clone()),
             _ => return Ok(RelationPlanning::Original(Box::new(relation))),
         };
-        let name = name.to_uppercase();
-        if !["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
-        }
-        let plan = plan_window(&name, &arguments, context)?;
+        let name = word.to_string().to_uppercase();
+        let plan = match ["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
+            true => plan_window(&name, &arguments, context),
+            false => Err(inward(unknown_function(&name))),
+        };
+        let plan = plan.map_err(|e| placed_at(e, word))?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
     }
+}
+
+fn unknown_function(name: &str) -> Error {
+    let known = ["TUMBLE", "HOP", "CUMULATE", "SESSION", "UNNEST"];
+    Error::not_found("function.unknown", format!("no table function named \"{name}\"")).hint(suggest::hint(
+        name,
+        "table functions",
+        known,
+    ))
 }
 
 fn malformed(name: &str, text: impl Into<String>) -> datafusion::common::DataFusionError {

@@ -5,6 +5,7 @@ use super::coercion::comparison;
 use super::operands::{bring, type_of};
 use super::types::{common_of, common_type};
 use crate::functions::from_datafusion;
+use crate::plan::columns_place;
 use arrow::datatypes::Field;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union, Values};
@@ -119,10 +120,15 @@ pub(super) fn cast_columns(
 fn join(mut join: Join, context: &RewriteContext) -> Result<LogicalPlan> {
     let on = std::mem::take(&mut join.on);
     for (left, right) in on {
+        let place = columns_place([&left, &right]);
         let (left, right) =
             comparison(left, right, join.left.schema(), join.right.schema(), context).map_err(|(l, r)| {
-                Error::invalid("operator.types", format!("{l} = {r} has no meaning"))
-                    .hint("cast one side to the type of the other")
+                let error = Error::invalid("operator.types", format!("{l} = {r} has no meaning"))
+                    .hint("cast one side to the type of the other");
+                match place {
+                    Some((start, end)) => error.span(start, end),
+                    None => error,
+                }
             })?;
         join.on.push((left?, right?));
     }

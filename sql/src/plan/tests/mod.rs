@@ -1,7 +1,9 @@
 //! Queries from text to rows: as a stream, as a batch, and what is refused.
 
 mod flink;
+mod places;
 mod random;
+mod zones;
 
 use crate::testing::{Session, inserts, run_job};
 
@@ -452,5 +454,26 @@ fn names_of_columns_are_flinks() {
         let (_, info) = session.plan(sql).unwrap();
         let names: Vec<&str> = info.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names.join(","), expected, "{sql}");
+    }
+}
+
+#[test]
+fn in_below_or_tells_null_from_false() {
+    let mut session = Session::new("null_in");
+    session.rows("a", "{\"x\":1}\n{\"x\":2}\n{\"x\":null}");
+    session.rows("b", "{\"y\":1}\n{\"y\":null}");
+    session.run(
+        "CREATE TABLE a (x INT) WITH ('connector' = 'rows', 'data' = '$S.a');
+         CREATE TABLE b (y INT) WITH ('connector' = 'rows', 'data' = '$S.b')",
+    );
+    for (condition, expected) in [
+        ("x NOT IN (SELECT y FROM b) OR x > 5", &[] as &[&str]),
+        ("x NOT IN (SELECT y FROM b WHERE y IS NOT NULL) OR x > 5", &["2"]),
+        ("x IN (SELECT y FROM b) OR x > 5", &["1"]),
+        ("NOT (x IN (SELECT y FROM b WHERE y > 7) AND x > 0)", &["1", "2", "NULL"]),
+        ("CASE WHEN x IN (SELECT y FROM b) THEN FALSE ELSE TRUE END", &["2", "NULL"]),
+        ("(x NOT IN (SELECT y FROM b)) IS NULL", &["2", "NULL"]),
+    ] {
+        assert_eq!(session.agree(&format!("SELECT x FROM a WHERE {condition}")), expected, "{condition}");
     }
 }

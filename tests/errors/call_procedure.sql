@@ -1,0 +1,1 @@
+CALL sys.expire_snapshots('db.t');

@@ -1,0 +1,7 @@
+CREATE TEMPORARY TABLE bid (auction BIGINT, price BIGINT, channel STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '4' SECOND)
+WITH ('connector' = 'datagen', 'number-of-rows' = '10');
+SELECT channel
+FROM (
+  SELECT channel, prices FROM bid
+) AS t
+WHERE price > 1;
