@@ -6,7 +6,7 @@ use crate::{
     StateReader, StateWriter, check,
 };
 use arrow::array::RecordBatch;
-use freshet_types::{ChangeBatch, Epoch, Error, KeyGroup, Result, Watermark};
+use freshet_types::{ChangeBatch, Epoch, Error, KEY_GROUP_COUNT, KeyGroup, Result, Watermark};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -121,26 +121,21 @@ pub struct BareGraph {
     arrived: Vec<Vec<ChangeBatch>>,
     /// Nodes whose output is kept although they are no sinks.
     watched: Vec<bool>,
+    /// What each node has frozen.
+    segments: Vec<Vec<MemorySegment>>,
+    watermark: Watermark,
 }
 
 impl BareGraph {
     /// Makes all operators; in debug builds each one is checked against its node.
     pub fn new(graph: &Graph) -> Result<Self> {
-        let context = OperatorContext::new(0, 1);
         let mut edges = vec![Vec::new(); graph.nodes.len()];
         let mut operators = Vec::new();
         for (n, node) in graph.nodes.iter().enumerate() {
             for (i, input) in node.inputs.iter().enumerate() {
                 edges[input.from.0].push((n, i));
             }
-            operators.push(match &node.kind {
-                NodeKind::Operator(factory) => {
-                    let operator = factory.create(&context)?;
-                    let inputs: Vec<&Node> = node.inputs.iter().map(|i| graph.node(i.from)).collect();
-                    Some(if cfg!(debug_assertions) { check::checked(operator, node, &inputs) } else { operator })
-                }
-                _ => None,
-            });
+            operators.push(operator_of(graph, node, Watermark::MIN)?);
         }
         let mut bare = Self {
             operators,
@@ -149,6 +144,8 @@ impl BareGraph {
             queue: VecDeque::new(),
             arrived: vec![Vec::new(); graph.nodes.len()],
             watched: vec![false; graph.nodes.len()],
+            segments: vec![Vec::new(); graph.nodes.len()],
+            watermark: Watermark::MIN,
             graph: graph.clone(),
         };
         for (n, node) in graph.nodes.iter().enumerate() {
@@ -198,6 +195,7 @@ impl BareGraph {
         self.run()?;
         let end = EpochEnd { epoch: self.epoch, watermark, now_ms: 0 };
         self.epoch = self.epoch.next();
+        self.watermark = watermark;
         for node in 0..self.operators.len() {
             if let Some(operator) = &mut self.operators[node] {
                 let mut out = Vec::new();
@@ -210,10 +208,38 @@ impl BareGraph {
         Ok(())
     }
 
+    /// Makes every operator anew with the state that the present one freezes, right behind the end of an epoch.
+    pub fn restart(&mut self, kind: SegmentKind) -> Result<()> {
+        for (n, node) in self.graph.nodes.iter().enumerate() {
+            let (NodeKind::Operator(factory), Some(operator)) = (&node.kind, &mut self.operators[n]) else { continue };
+            let segments = &mut self.segments[n];
+            let kind = if segments.is_empty() { SegmentKind::Base } else { kind };
+            if factory.state_fingerprint().is_some()
+                && let Some(frozen) = operator.freeze(kind)?
+            {
+                segments.push(MemorySegment::from_frozen(kind, frozen)?);
+            }
+            let mut fresh = operator_of(&self.graph, node, self.watermark)?.expect("the node is an operator");
+            if !segments.is_empty() {
+                fresh.restore(&mut MemoryReader::new(segments, 0..KEY_GROUP_COUNT))?;
+            }
+            self.operators[n] = Some(fresh);
+        }
+        Ok(())
+    }
+
     /// Takes what reached the sink `node`, or left a node that is watched.
     pub fn take(&mut self, node: NodeId) -> Vec<ChangeBatch> {
         std::mem::take(&mut self.arrived[node.0])
     }
+}
+
+/// The operator of a node, if it is one; in debug builds it is checked against its node.
+fn operator_of(graph: &Graph, node: &Node, watermark: Watermark) -> Result<Option<Box<dyn Operator>>> {
+    let NodeKind::Operator(factory) = &node.kind else { return Ok(None) };
+    let operator = factory.create(&OperatorContext { watermark, ..OperatorContext::new(0, 1) })?;
+    let inputs: Vec<&Node> = node.inputs.iter().map(|i| graph.node(i.from)).collect();
+    Ok(Some(if cfg!(debug_assertions) { check::checked(operator, node, &inputs) } else { operator }))
 }
 
 #[cfg(test)]

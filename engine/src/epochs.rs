@@ -177,7 +177,9 @@ impl EpochClock {
         }
         let ended: Vec<bool> = state.ended_on.iter().map(|n| *n == state.workers).collect();
         if ended != *state.ended_before {
+            // The next epoch closes windows, which the next checkpoint should hold.
             state.ended_before = Arc::new(ended);
+            state.dirty = true;
         }
         state.open += 1;
         self.open.store(state.open, Ordering::Release);
@@ -246,6 +248,21 @@ mod tests {
         clock.checkpoint_done(vec![]);
         assert!(clock.close(8, 0, true));
         assert!(clock.info(8).stop && clock.info(8).checkpoint.as_ref().unwrap().id == CheckpointId(2));
+    }
+
+    #[test]
+    fn what_the_end_of_an_input_closes_is_held_by_a_checkpoint() {
+        let clock = clock(2, 1, Some(Duration::ZERO));
+        clock.touch();
+        clock.source_ended(0);
+        assert!(clock.close(5, 0, false));
+        assert!(clock.info(5).checkpoint.is_some() && !clock.info(5).ended[0]);
+        clock.checkpoint_done(vec![]);
+        assert!(clock.close(6, 0, false));
+        assert!(clock.info(6).ended[0] && clock.info(6).checkpoint.is_some());
+        clock.checkpoint_done(vec![]);
+        assert!(clock.close(7, 0, false));
+        assert!(clock.info(7).checkpoint.is_none(), "nothing has happened since");
     }
 
     #[test]

@@ -113,12 +113,16 @@ pub struct OperatorContext {
     pub workers: usize,
     /// Key groups that this worker owns.
     pub key_groups: Range<usize>,
+    /// Last watermark from data that the operator had seen when the state was saved that it will be given; none at a
+    /// first start. What was closed before a restart stays closed.
+    pub watermark: Watermark,
 }
 
 impl OperatorContext {
-    /// The context of `worker` among `workers`.
+    /// The context of `worker` among `workers`, at a first start.
     pub fn new(worker: usize, workers: usize) -> Self {
-        Self { worker, workers, key_groups: freshet_types::key::key_groups_of(worker, workers) }
+        let key_groups = freshet_types::key::key_groups_of(worker, workers);
+        Self { worker, workers, key_groups, watermark: Watermark::MIN }
     }
 }
 
@@ -134,6 +138,12 @@ pub trait OperatorFactory: Debug + Send + Sync {
     /// change the meaning of the state. None when stateless.
     fn state_fingerprint(&self) -> Option<String> {
         None
+    }
+
+    /// Whether the end of the input leaves nothing in its state. What was saved before is then forgotten, although the
+    /// operator's watermark goes on from the last one that came from data.
+    fn is_emptied_by_the_end(&self) -> bool {
+        false
     }
 
     /// An instance for one worker.

@@ -134,22 +134,29 @@ fn hash_column(array: &ArrayRef) -> Result<Vec<u64>> {
         }
         DataType::List(_) => {
             let list = array.as_list::<i32>();
-            let inner = hash_column(list.values())?;
-            (0..list.len())
-                .map(|i| {
-                    if list.is_null(i) {
-                        return NULL_HASH;
-                    }
-                    let (start, end) = (list.value_offsets()[i] as usize, list.value_offsets()[i + 1] as usize);
-                    inner[start..end].iter().fold(mix((end - start) as u64), |h, v| mix(h.rotate_left(23) ^ v))
-                })
-                .collect()
+            hash_lists(array, list.value_offsets(), &hash_column(list.values())?)
+        }
+        DataType::Map(_, _) => {
+            let map = array.as_map();
+            hash_lists(array, map.value_offsets(), &hash_rows(map.entries().columns(), map.entries().len())?)
         }
         other => {
             return Err(Error::unsupported("key.type", format!("a column of type {other} cannot be a key"))
                 .hint("cast it to STRING first"));
         }
     })
+}
+
+/// Hashes lists whose elements, one behind the other, have the hashes `inner`.
+fn hash_lists(lists: &ArrayRef, offsets: &[i32], inner: &[u64]) -> Vec<u64> {
+    let hash = |i: usize| {
+        if lists.is_null(i) {
+            return NULL_HASH;
+        }
+        let (start, end) = (offsets[i] as usize, offsets[i + 1] as usize);
+        inner[start..end].iter().fold(mix((end - start) as u64), |h, v| mix(h.rotate_left(23) ^ v))
+    };
+    (0..lists.len()).map(hash).collect()
 }
 
 #[cfg(test)]

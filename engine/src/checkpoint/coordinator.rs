@@ -1,6 +1,6 @@
 //! The thread that makes checkpoints durable and visible, while rows flow on.
 
-use super::part::WorkerPart;
+use super::part::{OperatorTime, WorkerPart};
 use crate::epochs::EpochInfo;
 use crate::job::lifeline::{Backoff, guarded, lock};
 use crate::job::run::Run;
@@ -107,12 +107,18 @@ impl Coordinator {
     fn write_state(&mut self, parts: &mut [WorkerPart], info: &EpochInfo) -> Result<()> {
         let Some(folder) = &self.run.folder else { return Ok(()) };
         let checkpoint = info.checkpoint.as_ref().expect("parts belong to a checkpoint").id;
-        for part in parts {
+        let had_state: Vec<bool> = self.segments.iter().map(|segments| !segments.is_empty()).collect();
+        for part in &mut *parts {
             for (node, kind, frozen) in part.built.frozen.drain(..) {
                 let state_id = &self.run.graph.nodes[node].state_id;
                 let groups = self.run.key_groups(node, part.worker);
                 let mut writer = Writing(folder.segment(checkpoint, state_id, part.worker, groups)?);
                 guarded("operator", state_id, || frozen.write(&mut writer))?;
+                if writer.0.is_empty() && !(kind == SegmentKind::Base && had_state[node]) {
+                    // It says nothing: there is nothing that it could replace.
+                    writer.0.discard()?;
+                    continue;
+                }
                 let kind = match kind {
                     SegmentKind::Base => freshet_state::SegmentKind::Base,
                     SegmentKind::Delta => freshet_state::SegmentKind::Delta,
@@ -120,8 +126,12 @@ impl Coordinator {
                 self.segments[node].push(writer.0.finish(kind)?);
             }
         }
-        for segments in &mut self.segments {
+        for (i, segments) in self.segments.iter_mut().enumerate() {
             *segments = live_segments(std::mem::take(segments));
+            let NodeKind::Operator(factory) = &self.run.graph.nodes[i].kind else { continue };
+            if factory.is_emptied_by_the_end() && times_of(parts, i).all(|time| time.ended) {
+                segments.clear();
+            }
         }
         Ok(())
     }
@@ -143,7 +153,8 @@ impl Coordinator {
         let mut sources = BTreeMap::new();
         for (i, id) in run.plan.sources.iter().enumerate() {
             let NodeKind::Source(source) = &run.graph.node(*id).kind else { unreachable!("the plan lists sources") };
-            let lowest = parts.iter().filter_map(|part| part.sources[i].watermark).min().map(|w| w.0);
+            let lowest = parts.iter().filter_map(|part| part.sources[i].watermark).min();
+            let lowest = lowest.filter(|w| *w > Watermark::MIN).map(|w| w.0);
             self.watermarks[i] = self.watermarks[i].max(lowest);
             let splits = self.retired[i].iter().chain(parts.iter().flat_map(|part| &part.sources[i].splits));
             let root = SourceRoot {
@@ -165,8 +176,8 @@ impl Coordinator {
                 }
                 _ => continue,
             };
-            let told = parts.iter().flat_map(|part| &part.built.watermarks).filter(|(node, _)| *node == i);
-            let watermark_ms = told.map(|(_, w)| *w).min().filter(|w| *w > Watermark::MIN).map(|w| w.0);
+            let lowest = times_of(parts, i).map(|time| time.watermark).min();
+            let watermark_ms = lowest.filter(|w| *w > Watermark::MIN).map(|w| w.0);
             let root = OperatorRoot {
                 name: factory.name().to_owned(),
                 fingerprint: factory.state_fingerprint(),
@@ -233,6 +244,11 @@ impl Coordinator {
             }
         }
     }
+}
+
+/// How far time had come for node `node` on each worker.
+fn times_of(parts: &[WorkerPart], node: usize) -> impl Iterator<Item = OperatorTime> + '_ {
+    parts.iter().flat_map(|part| &part.built.times).filter(move |(of, _)| *of == node).map(|(_, time)| *time)
 }
 
 /// What each operator freezes next.

@@ -14,18 +14,28 @@ pub(crate) struct PartBuilder {
     pub(crate) frozen: Vec<(usize, SegmentKind, Box<dyn Frozen>)>,
     /// Output by sink.
     pub(crate) prepared: Vec<(usize, Prepared)>,
-    /// Last watermark from data, by node.
-    pub(crate) watermarks: Vec<(usize, Watermark)>,
+    /// How far time had come, by node.
+    pub(crate) times: Vec<(usize, OperatorTime)>,
     /// Counters by node, as they were at the end of the epoch.
     pub(crate) operators: Vec<(usize, Counters)>,
     /// Changes taken, by sink.
     pub(crate) rows_out: Vec<(usize, u64)>,
 }
 
+/// How far time had come for an operator on one worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OperatorTime {
+    /// Last watermark from data.
+    pub(crate) watermark: Watermark,
+    /// Whether it has seen the end of its input.
+    pub(crate) ended: bool,
+}
+
 /// Where one source stood on one worker.
 pub(crate) struct SourcePart {
     pub(crate) splits: Vec<SplitRoot>,
-    /// Its watermark from data; none when there is none yet, or it is idle.
+    /// Its watermark from data, the lowest of all while a split has yet to begin; none when the worker holds nobody back
+    /// and never did.
     pub(crate) watermark: Option<Watermark>,
 }
 

@@ -6,7 +6,7 @@
 //!   it stays; it never goes back (EP-2), also not across a restart.
 
 use super::stage::{self, Stage};
-use crate::checkpoint::part::PartBuilder;
+use crate::checkpoint::part::{OperatorTime, PartBuilder};
 use crate::epochs::EpochInfo;
 use crate::host::parcel::Mark;
 use crate::job::status::WorkerCounters;
@@ -64,7 +64,8 @@ impl Fragment {
         }
         self.follow_watermark();
         stage::end(&mut self.stages, info, self.watermark, out, counters)?;
-        stage::freeze(&mut self.stages, info, self.real, part)
+        let time = OperatorTime { watermark: self.real, ended: self.watermark == Watermark::MAX };
+        stage::freeze(&mut self.stages, info, time, part)
     }
 
     /// What is told downstream: the watermark, and whether it holds nobody back.

@@ -70,6 +70,11 @@ impl SourceFeed {
         let _ = self.seat.orders.send(ToReader::Assign(assigned.into_iter().map(|a| a.split).collect()));
     }
 
+    /// Splits that have ended.
+    pub(crate) fn finished(&self) -> usize {
+        self.seat.progress.finished()
+    }
+
     /// Whether nothing more will come on this worker; says so once.
     pub(crate) fn ends_now(&mut self) -> bool {
         let ends =
@@ -132,7 +137,8 @@ impl SourceFeed {
 
     /// Marks silent splits idle. Whether that may move the watermark.
     pub(crate) fn check_idle(&mut self, now_ms: i64) -> bool {
-        // Rows that wait in the channel were heard of, only not taken yet.
+        // Rows that wait in the channel were heard of, only not taken yet: while a reader is ahead, a split that seems silent
+        // may only stand behind the backlog of another, and its rows must not become late for that.
         self.seat.batches.is_empty() && self.seat.progress.check_idle(now_ms)
     }
 
@@ -151,9 +157,9 @@ impl SourceFeed {
         self.seat.progress.positions()
     }
 
-    /// Its watermark from data, as far as there is one.
-    pub(crate) fn known_watermark(&self) -> Option<freshet_types::Watermark> {
-        self.seat.progress.known_watermark()
+    /// Its watermark from data, as a checkpoint keeps it.
+    pub(crate) fn saved_watermark(&self) -> Option<freshet_types::Watermark> {
+        self.seat.progress.saved_watermark()
     }
 
     pub(crate) fn counters(&self) -> SourceCounters {

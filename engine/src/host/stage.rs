@@ -1,6 +1,6 @@
 //! The nodes of a fragment, one behind the other, on one worker.
 
-use crate::checkpoint::part::PartBuilder;
+use crate::checkpoint::part::{OperatorTime, PartBuilder};
 use crate::epochs::EpochInfo;
 use crate::job::lifeline::guarded;
 use crate::job::status::WorkerCounters;
@@ -82,7 +82,7 @@ pub(crate) fn end(
 }
 
 /// Freezes state and prepares output for the checkpoint that `info` asks for.
-pub(crate) fn freeze(stages: &mut [Stage], info: &EpochInfo, real: Watermark, part: &mut PartBuilder) -> Result<()> {
+pub(crate) fn freeze(stages: &mut [Stage], info: &EpochInfo, time: OperatorTime, part: &mut PartBuilder) -> Result<()> {
     let Some(checkpoint) = &info.checkpoint else { return Ok(()) };
     for stage in stages {
         match stage {
@@ -94,7 +94,7 @@ pub(crate) fn freeze(stages: &mut [Stage], info: &EpochInfo, real: Watermark, pa
                 part.rows_out.push((sink.sink, sink.rows_out));
             }
             Stage::Operator(stage) => {
-                part.watermarks.push((stage.node, real));
+                part.times.push((stage.node, time));
                 part.operators.push((stage.node, stage.operator.counters()));
                 if stage.keeps_state {
                     failpoint::pass("op.freeze");

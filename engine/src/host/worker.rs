@@ -91,10 +91,7 @@ fn fragments(run: &Run, worker: usize) -> Result<Vec<Fragment>> {
                 StagePlan::Sink(sink) => stages.push(Stage::Sink(sink_stage(run, worker, *sink)?)),
                 StagePlan::Node(id) => {
                     let node = run.graph.node(*id);
-                    let saved = run.restored.as_ref().and_then(|root| root.operators.get(&node.state_id));
-                    if let Some(ms) = saved.and_then(|saved| saved.watermark_ms) {
-                        floor = floor.max(Watermark(ms));
-                    }
+                    floor = floor.max(run.saved_watermark(id.0).unwrap_or(Watermark::MIN));
                     stages.push(match &node.kind {
                         NodeKind::Operator(_) => Stage::Operator(operator_stage(run, worker, id.0)?),
                         _ => Stage::Union,
@@ -113,6 +110,7 @@ fn operator_stage(run: &Run, worker: usize, id: usize) -> Result<OperatorStage> 
     let NodeKind::Operator(factory) = &node.kind else { unreachable!("the caller has looked") };
     let mut context = OperatorContext::new(worker, run.workers);
     context.key_groups = run.key_groups(id, worker);
+    context.watermark = run.saved_watermark(id).unwrap_or(Watermark::MIN);
     let keeps_state = factory.state_fingerprint().is_some();
     let mut operator = guarded("operator", &node.state_id, || factory.create(&context))?;
     if cfg!(debug_assertions) {
@@ -283,7 +281,7 @@ impl Main<'_> {
             if info.checkpoint.is_some() {
                 let source = |feed: &Feed| match &feed.kind {
                     Content::Source(source) => Some((
-                        SourcePart { splits: source.positions(), watermark: source.known_watermark() },
+                        SourcePart { splits: source.positions(), watermark: source.saved_watermark() },
                         source.counters(),
                     )),
                     _ => None,
@@ -363,6 +361,7 @@ impl Main<'_> {
             let Content::Source(source) = &mut feed.kind else { continue };
             source.take_assignments(now_ms);
             if self.rows < self.run.epoch.max_rows {
+                let finished = source.finished();
                 if let Some(arrival) = source.next(now_ms)? {
                     busy = true;
                     self.rows += arrival.changes.row_count() + arrival.dead.len();
@@ -371,7 +370,8 @@ impl Main<'_> {
                     }
                     send(&mut feed.gates, arrival.changes)?;
                 }
-                if source.check_idle(now_ms) {
+                // The watermark may move although no row came.
+                if source.check_idle(now_ms) || source.finished() > finished {
                     self.touch();
                 }
             }
@@ -446,6 +446,12 @@ fn send(gates: &mut [Gate], changes: ChangeBatch) -> Result<()> {
 }
 
 impl Run {
+    /// Watermark that node `id` had seen at the checkpoint that the run goes on from.
+    fn saved_watermark(&self, id: usize) -> Option<Watermark> {
+        let saved = self.restored.as_ref()?.operators.get(&self.graph.nodes[id].state_id)?;
+        saved.watermark_ms.map(Watermark)
+    }
+
     /// Key groups whose state `worker` keeps for node `id`: all of them on worker 0 when its rows are all there.
     pub(crate) fn key_groups(&self, id: usize, worker: usize) -> std::ops::Range<usize> {
         match (self.single[id], worker) {

@@ -17,6 +17,8 @@ pub mod window_aggregate;
 pub mod windows;
 
 mod accumulators;
+#[cfg(test)]
+mod bounded;
 pub mod fault;
 mod key_table;
 #[cfg(test)]

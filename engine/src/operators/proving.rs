@@ -166,11 +166,13 @@ struct Cluster<'a> {
     routing: &'a [Vec<usize>],
     instances: Vec<Bare>,
     segments: Vec<MemorySegment>,
+    watermark: Watermark,
 }
 
 impl<'a> Cluster<'a> {
     fn new(factory: &'a dyn OperatorFactory, routing: &'a [Vec<usize>], workers: usize) -> Self {
-        let mut cluster = Self { factory, routing, instances: Vec::new(), segments: Vec::new() };
+        let mut cluster =
+            Self { factory, routing, instances: Vec::new(), segments: Vec::new(), watermark: Watermark::MIN };
         cluster.start(workers);
         cluster
     }
@@ -178,7 +180,7 @@ impl<'a> Cluster<'a> {
     fn start(&mut self, workers: usize) {
         self.instances = (0..workers)
             .map(|worker| {
-                let context = OperatorContext::new(worker, workers);
+                let context = OperatorContext { watermark: self.watermark, ..OperatorContext::new(worker, workers) };
                 let mut instance = Bare::instance(self.factory, &context).unwrap();
                 if !self.segments.is_empty() {
                     instance.restore(&self.segments, context.key_groups).unwrap();
@@ -206,6 +208,7 @@ impl<'a> Cluster<'a> {
 
     fn end(&mut self, watermark: i64) -> Vec<ChangeBatch> {
         let watermark = Watermark(watermark);
+        self.watermark = watermark;
         self.instances.iter_mut().flat_map(|i| i.end_epoch(watermark).unwrap()).collect()
     }
 

@@ -1,12 +1,11 @@
 //! Splits frozen rows into key groups: the shape in which operators hand their state over.
 
-use crate::{Frozen, StateWriter};
+use crate::{Frozen, SegmentKind, StateWriter};
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{interleave, take_record_batch};
 use arrow::datatypes::{Field, Schema};
 use freshet_types::key::{hash_rows, key_group};
 use freshet_types::{KEY_GROUP_COUNT, KeyGroup, Result};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of one table of an operator, as they stood when it was frozen.
@@ -15,8 +14,6 @@ pub(crate) enum FrozenTable {
     Keyed { name: &'static str, key_count: usize, rows: RecordBatch },
     /// Rows that are still spread over the parts they came in; they are gathered while being written.
     Grouped { name: &'static str, groups: Vec<KeyGroup>, rows: SpreadRows },
-    /// The same row for each key group.
-    Everywhere { name: &'static str, groups: Range<usize>, row: RecordBatch },
 }
 
 /// Rows at `picks` of `parts`, and further columns beside them.
@@ -41,7 +38,14 @@ impl SpreadRows {
 }
 
 /// Tables in the order in which they are restored.
-pub(crate) struct FrozenTables(pub(crate) Vec<FrozenTable>);
+pub(crate) struct FrozenTables(Vec<FrozenTable>);
+
+impl FrozenTables {
+    /// What a freeze of `kind` gives. A base without rows says that nothing is kept; a delta without rows says nothing.
+    pub(crate) fn new(kind: SegmentKind, tables: Vec<FrozenTable>) -> Option<Box<dyn Frozen>> {
+        (kind == SegmentKind::Base || !tables.is_empty()).then(|| Box::new(Self(tables)) as Box<dyn Frozen>)
+    }
+}
 
 impl Frozen for FrozenTables {
     fn write(self: Box<Self>, writer: &mut dyn StateWriter) -> Result<()> {
@@ -52,11 +56,6 @@ impl Frozen for FrozenTables {
                     write_keyed(writer, name, &keys, &rows)?;
                 }
                 FrozenTable::Grouped { name, groups, rows } => write_grouped(writer, name, &groups, &rows.gather()?)?,
-                FrozenTable::Everywhere { name, groups, row } => {
-                    for group in groups {
-                        writer.write(name, group as KeyGroup, &row)?;
-                    }
-                }
             }
         }
         Ok(())
@@ -104,6 +103,15 @@ fn write_grouped(writer: &mut dyn StateWriter, table: &str, groups: &[KeyGroup],
         }
     }
     Ok(())
+}
+
+/// Makes `ids`, numbers below `slots` of what changed since the last freeze, each stand once when it is mostly repetition:
+/// numbers are given again, and a job may go on for long without a freeze.
+pub(crate) fn forget_repeated(ids: &mut Vec<u32>, slots: usize) {
+    if ids.len() > 2 * slots + 1024 {
+        ids.sort_unstable();
+        ids.dedup();
+    }
 }
 
 /// A batch whose columns are named by their position: state files know columns by place, not by name.

@@ -198,6 +198,13 @@ impl SourceProgress {
         (self.event_time && self.watermark > Watermark::MIN).then_some(self.watermark)
     }
 
+    /// The watermark from data that a checkpoint keeps. A split that has yet to begin holds the source back on every
+    /// worker, so its worker has the lowest of all watermarks and not none.
+    pub(crate) fn saved_watermark(&self) -> Option<Watermark> {
+        let holds_back = self.splits.iter().any(|s| !s.finished && !s.idle);
+        (self.event_time && (holds_back || self.watermark > Watermark::MIN)).then_some(self.watermark)
+    }
+
     /// Where each split stands.
     pub(crate) fn positions(&self) -> Vec<SplitRoot> {
         let position = |s: &SplitProgress| SplitRoot {
@@ -273,6 +280,18 @@ mod tests {
         assert_eq!(p.tell(false), told(50, true));
         rows(&mut p, "b", 10, 200);
         assert_eq!(p.tell(false), told(50, false), "back, but the watermark never goes back");
+    }
+
+    #[test]
+    fn a_split_that_has_not_begun_is_part_of_what_is_saved() {
+        let mut p = progress(Boundedness::Unbounded, Some(100), &[]);
+        assert_eq!((p.saved_watermark(), p.known_watermark()), (None, None), "nothing to wait for");
+        p.assign(&Assigned { split: AssignedSplit { id: "a".into(), from: Offset("0".into()) }, watermark: None }, 0);
+        p.tell(false);
+        assert_eq!((p.saved_watermark(), p.known_watermark()), (Some(Watermark::MIN), None), "it holds back");
+        rows(&mut p, "a", 7, 50);
+        p.tell(false);
+        assert_eq!(p.saved_watermark(), Some(Watermark(7)));
     }
 
     #[test]

@@ -77,6 +77,16 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Whether no rows were written.
+    pub fn is_empty(&self) -> bool {
+        self.index.blocks.is_empty()
+    }
+
+    /// Ends a segment that is not needed after all: its file goes.
+    pub fn discard(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|e| disk::failed("deleting", &self.path, e))
+    }
+
     /// Ends the segment and makes it durable.
     pub fn finish(mut self, kind: SegmentKind) -> Result<SegmentRef> {
         let index = self.index.encode();

@@ -3,6 +3,7 @@
 mod crash;
 mod operators;
 mod outside;
+mod windows;
 
 use crate::host::plan::{DEAD_LETTERS, Plan, StagePlan};
 use crate::job::{EpochSpec, JobHandle, JobSpec, Phase, start};
@@ -428,6 +429,27 @@ fn an_aborted_job_commits_nothing_more() {
     job.abort();
     assert_eq!(end(&job).unwrap().phase, Phase::Aborted);
     assert!(table.rows().is_empty());
+}
+
+#[test]
+fn a_slow_sink_holds_the_sources_back() {
+    for workers in [1, 3] {
+        let topic = Topic::new(Boundedness::Bounded, [("a", numbers(0, 3_000)), ("b", numbers(1, 3_000))]);
+        let (table, count) = (Table::default(), Count::default());
+        table.lock().is_held = true;
+        let job = start(spec(counting(&topic, &count, &table), workers)).unwrap();
+        until(&job, "rows", || job.status().run.rows_in > 0 || !count.seen.lock().unwrap().is_empty());
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(300) {
+            std::thread::yield_now();
+        }
+        // On each worker two epochs that are closed and one that is open, of 40 rows and a batch each, and what waits.
+        let given: usize = topic.lock().values().map(|s| s.given).sum();
+        assert!(given <= 2 * (3 * 47 + 6 * 7), "{workers} workers: {given} rows were read although none is written");
+        table.lock().is_held = false;
+        end(&job).unwrap();
+        assert_eq!(table.rows(), expected(&topic));
+    }
 }
 
 #[test]

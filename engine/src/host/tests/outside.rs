@@ -40,6 +40,8 @@ pub(super) struct TopicSplit {
     pub(super) faults: BTreeMap<usize, Fault>,
     /// Highest position that a job was told is durable.
     pub(super) committed: usize,
+    /// Highest position up to which rows were given.
+    pub(super) given: usize,
 }
 
 /// A source of rows that can be added to while it is read.
@@ -158,6 +160,7 @@ impl SourceReader for TopicReader {
                 continue;
             }
             let changes = ChangeBatch::inserts(batch(&split.rows[at + skip..end]));
+            split.given = split.given.max(end);
             drop(all);
             if !finished {
                 self.splits.push_front((Arc::clone(&id), end));
@@ -208,6 +211,8 @@ pub(super) struct TableState {
     pub(super) last_seen: bool,
     pub(super) watermark: Option<Watermark>,
     pub(super) flushed: u64,
+    /// Whether writers wait before they take rows.
+    pub(super) is_held: bool,
     names: u64,
 }
 
@@ -262,6 +267,9 @@ struct TableWriter {
 
 impl SinkWriter for TableWriter {
     fn write(&mut self, changes: &ChangeBatch) -> Result<()> {
+        while self.table.lock().is_held {
+            std::thread::yield_now();
+        }
         for i in 0..changes.row_count() {
             let cell = |c: usize| match changes.rows().columns().get(c).map(|a| a.data_type().clone()) {
                 Some(DataType::Int64) => changes.column(c).as_primitive::<Int64Type>().value(i),

@@ -30,6 +30,10 @@ impl Accumulator for Count {
         Ok(Arc::new(groups.iter().map(|g| self.counts[*g as usize]).collect::<Int64Array>()))
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.counts[group as usize] == 0
+    }
+
     fn clear(&mut self, group: u32) {
         self.counts[group as usize] = 0;
     }

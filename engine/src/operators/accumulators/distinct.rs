@@ -114,6 +114,10 @@ impl Accumulator for Distinct {
         self.inner.values(groups)
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.heads[group as usize] == NONE && self.inner.is_empty(group)
+    }
+
     fn clear(&mut self, group: u32) {
         let ids: Vec<u32> = self.chain(group).collect();
         for id in ids {

@@ -21,7 +21,10 @@ pub(super) fn create(argument: &DataType, largest: bool) -> Result<Box<dyn Accum
     }
     downcast_primitive! {
         argument => (primitive),
-        _ => Ok(Box::new(Encoded { best: Vec::new(), largest, converter: row_converter(std::slice::from_ref(argument))? })),
+        _ => {
+            let converter = row_converter(std::slice::from_ref(argument))?;
+            Ok(Box::new(Encoded { best: Vec::new(), largest, converter, bytes: 0 }))
+        }
     }
 }
 
@@ -57,6 +60,10 @@ impl<T: ArrowPrimitiveType> Accumulator for Primitive<T> {
         Ok(Arc::new(PrimitiveArray::<T>::from_iter(values).with_data_type(self.data_type.clone())))
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        !self.seen[group as usize]
+    }
+
     fn clear(&mut self, group: u32) {
         self.seen[group as usize] = false;
     }
@@ -82,6 +89,8 @@ struct Encoded {
     best: Vec<Option<Box<[u8]>>>,
     largest: bool,
     converter: RowConverter,
+    /// Bytes of the values in `best`.
+    bytes: usize,
 }
 
 impl Accumulator for Encoded {
@@ -91,7 +100,7 @@ impl Accumulator for Encoded {
 
     fn update(&mut self, arguments: &[ArrayRef], groups: &[u32], _weights: Option<&[i64]>) -> Result<()> {
         let rows = self.converter.convert_columns(&arguments[..1])?;
-        let Self { best, largest, .. } = self;
+        let Self { best, largest, bytes, .. } = self;
         each(arguments[0].logical_nulls().as_ref(), groups, None, |g, i, _| {
             let row = rows.row(i);
             let better = match &best[g] {
@@ -100,7 +109,8 @@ impl Accumulator for Encoded {
                 Some(kept) => row.data() < &kept[..],
             };
             if better {
-                best[g] = Some(row.data().into());
+                *bytes += row.data().len();
+                *bytes -= best[g].replace(row.data().into()).map_or(0, |old| old.len());
             }
         });
         Ok(())
@@ -111,8 +121,12 @@ impl Accumulator for Encoded {
         Ok(Arc::clone(&decode_rows(&self.converter, rows)?[0]))
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.best[group as usize].is_none()
+    }
+
     fn clear(&mut self, group: u32) {
-        self.best[group as usize] = None;
+        self.bytes -= self.best[group as usize].take().map_or(0, |old| old.len());
     }
 
     fn state_width(&self) -> usize {
@@ -128,6 +142,6 @@ impl Accumulator for Encoded {
     }
 
     fn bytes(&self) -> usize {
-        self.best.iter().map(|b| 16 + b.as_ref().map_or(0, |b| b.len())).sum()
+        self.bytes + self.best.capacity() * 16
     }
 }

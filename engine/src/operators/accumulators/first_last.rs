@@ -8,20 +8,25 @@ use arrow::row::RowConverter;
 use freshet_types::Result;
 use std::sync::Arc;
 
+/// A value and the moment it came; none before the first.
+type Cell = Option<(u64, Box<[u8]>)>;
+
 /// One value per group, with the moment it came.
 pub(super) struct FirstLast {
-    cells: Vec<Option<(u64, Box<[u8]>)>>,
+    cells: Vec<Cell>,
     last: bool,
     /// Counts rows, so that cells of different slices can be put in order.
     arrivals: u64,
     converter: RowConverter,
+    /// Bytes of the values in `cells`.
+    bytes: usize,
 }
 
 impl FirstLast {
     /// For LAST_VALUE when `last`, else FIRST_VALUE.
     pub(super) fn new(argument: &DataType, last: bool) -> Result<Self> {
         let converter = row_converter(std::slice::from_ref(argument))?;
-        Ok(Self { cells: Vec::new(), last, arrivals: 0, converter })
+        Ok(Self { cells: Vec::new(), last, arrivals: 0, converter, bytes: 0 })
     }
 }
 
@@ -32,10 +37,10 @@ impl Accumulator for FirstLast {
 
     fn update(&mut self, arguments: &[ArrayRef], groups: &[u32], _weights: Option<&[i64]>) -> Result<()> {
         let rows = self.converter.convert_columns(&arguments[..1])?;
-        let Self { cells, last, arrivals, .. } = self;
+        let Self { cells, last, arrivals, bytes, .. } = self;
         each(arguments[0].logical_nulls().as_ref(), groups, None, |g, i, _| {
             if *last || cells[g].is_none() {
-                cells[g] = Some((*arrivals + i as u64, rows.row(i).data().into()));
+                put(&mut cells[g], *arrivals + i as u64, rows.row(i).data(), bytes);
             }
         });
         *arrivals += groups.len() as u64;
@@ -47,8 +52,12 @@ impl Accumulator for FirstLast {
         Ok(Arc::clone(&decode_rows(&self.converter, rows)?[0]))
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.cells[group as usize].is_none()
+    }
+
     fn clear(&mut self, group: u32) {
-        self.cells[group as usize] = None;
+        self.bytes -= self.cells[group as usize].take().map_or(0, |(_, old)| old.len());
     }
 
     fn state_width(&self) -> usize {
@@ -74,7 +83,7 @@ impl Accumulator for FirstLast {
                 Some((kept, _)) => arrival < *kept,
             };
             if better {
-                *cell = Some((arrival, rows.row(i).data().into()));
+                put(cell, arrival, rows.row(i).data(), &mut self.bytes);
             }
             self.arrivals = self.arrivals.max(arrival + 1);
         }
@@ -82,6 +91,12 @@ impl Accumulator for FirstLast {
     }
 
     fn bytes(&self) -> usize {
-        self.cells.iter().map(|c| 32 + c.as_ref().map_or(0, |c| c.1.len())).sum()
+        self.bytes + self.cells.capacity() * size_of::<Cell>()
     }
+}
+
+/// Puts a value into a cell, keeping count of the bytes that values take.
+fn put(cell: &mut Cell, arrival: u64, value: &[u8], bytes: &mut usize) {
+    *bytes += value.len();
+    *bytes -= cell.replace((arrival, value.into())).map_or(0, |(_, old)| old.len());
 }

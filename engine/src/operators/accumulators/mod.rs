@@ -32,6 +32,9 @@ pub(crate) trait Accumulator: Send {
     /// Results of `groups`. Does not change what they hold.
     fn values(&mut self, groups: &[u32]) -> Result<ArrayRef>;
 
+    /// Whether a cell is as it was before its first row: nothing is there, and nothing is owed.
+    fn is_empty(&self, group: u32) -> bool;
+
     /// Empties a cell.
     fn clear(&mut self, group: u32);
 

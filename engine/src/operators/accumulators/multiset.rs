@@ -65,6 +65,10 @@ impl Accumulator for OrderedMultiset {
         Ok(Arc::clone(&decode_rows(&self.converter, rows)?[0]))
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.groups[group as usize].is_empty()
+    }
+
     fn clear(&mut self, group: u32) {
         let set = std::mem::take(&mut self.groups[group as usize]);
         self.bytes -= set.keys().map(|row| row.len() + ENTRY_BYTES).sum::<usize>();

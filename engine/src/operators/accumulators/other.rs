@@ -162,6 +162,11 @@ impl Accumulator for Other {
         Ok(if *array.data_type() == self.result { array } else { cast(&array, &self.result)? })
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        let log = &self.logs[group as usize];
+        log.rows.is_empty() && log.taken_back.is_empty()
+    }
+
     fn clear(&mut self, group: u32) {
         let log = std::mem::take(&mut self.logs[group as usize]);
         self.bytes -= log.bytes();

@@ -109,6 +109,10 @@ impl Accumulator for IntegerSum {
         })
     }
 
+    fn is_empty(&self, group: u32) -> bool {
+        self.cells[group as usize] == (0, 0)
+    }
+
     fn clear(&mut self, group: u32) {
         self.cells[group as usize] = (0, 0);
     }
@@ -185,6 +189,10 @@ impl Accumulator for DecimalSum {
             })
             .collect();
         Ok(Arc::new(values.with_precision_and_scale(self.precision, self.scale)?))
+    }
+
+    fn is_empty(&self, group: u32) -> bool {
+        self.cells[group as usize] == (i256::ZERO, 0)
     }
 
     fn clear(&mut self, group: u32) {
@@ -314,6 +322,11 @@ impl Accumulator for FloatSum {
             DataType::Float32 => Arc::new(values.map(|v| v.map(|v| v as f32)).collect::<PrimitiveArray<Float32Type>>()),
             _ => Arc::new(values.collect::<Float64Array>()),
         })
+    }
+
+    fn is_empty(&self, group: u32) -> bool {
+        // What is left of a sum of no values may be drift.
+        self.cells[group as usize].count == 0 && !self.special.contains_key(&group)
     }
 
     fn clear(&mut self, group: u32) {

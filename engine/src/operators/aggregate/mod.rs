@@ -1,7 +1,8 @@
 //! Keeps one up-to-date row of aggregates per key, over rows that may be taken back.
 //!
-//! State: per live group its total weight and one cell per aggregate. A group lives while its total weight is positive; the
-//! single group of a query without keys lives always.
+//! State: per group its total weight and one cell per aggregate. A group lives while its total weight is positive; the
+//! single group of a query without keys lives always. A group that is owed rows (taken back before they came) is kept
+//! until they come.
 //!
 //! # Invariants
 //! - AG-1: after each epoch, each live group has exactly one row of weight +1 downstream, the others have none.
@@ -18,7 +19,7 @@ pub(crate) mod tests;
 use crate::operators::accumulators::Call;
 use crate::operators::aggregate_call::AggregateCall;
 use crate::operators::key_table::KeyTable;
-use crate::operators::segment::{FrozenTable, FrozenTables, state_batch};
+use crate::operators::segment::{FrozenTable, FrozenTables, forget_repeated, state_batch};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat, interleave, kernels::cmp::not_distinct};
@@ -197,6 +198,7 @@ impl Running {
             self.epoch.lived.push(lived);
         }
         self.epoch.dirty.extend_from_slice(&fresh);
+        forget_repeated(&mut self.groups.unsaved_ids, self.groups.weights.len());
         Ok(())
     }
 
@@ -240,13 +242,15 @@ impl Running {
         Ok(Some(ChangeBatch::new(rows, (!inserts_only).then(|| Int64Array::from(weights)))))
     }
 
-    /// Forgets groups without rows.
+    /// Forgets groups without rows. That the weights add up to zero is not enough: a row may be owed for another.
     fn remove_empty(&mut self) -> Result<()> {
         if self.global {
             return Ok(());
         }
-        let empty: Vec<u32> =
-            self.epoch.dirty.iter().copied().filter(|g| self.groups.weights[*g as usize] == 0).collect();
+        let is_empty = |g: &u32| {
+            self.groups.weights[*g as usize] == 0 && self.calls.iter().all(|call| call.accumulator.is_empty(*g))
+        };
+        let empty: Vec<u32> = self.epoch.dirty.iter().copied().filter(is_empty).collect();
         let saved: Vec<u32> = empty.iter().copied().filter(|g| self.groups.saved[*g as usize]).collect();
         if !saved.is_empty() {
             self.forgotten.push(state_batch(self.keys.gather(&saved)?)?);
@@ -344,10 +348,7 @@ impl Operator for Running {
             }
             tables.push(FrozenTable::Keyed { name: GROUPS, key_count, rows: state_batch(columns)? });
         }
-        if tables.is_empty() && kind == SegmentKind::Delta {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(FrozenTables(tables))))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

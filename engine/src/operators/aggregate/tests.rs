@@ -134,6 +134,41 @@ fn first_and_last_follow_arrival() {
 }
 
 #[test]
+fn a_group_whose_rows_are_owed_to_each_other_is_remembered() {
+    let names = ["count_star", "sum_v", "min_v", "max_s", "distinct_v", "any_flag"];
+    let config = AggregateConfig {
+        input: schema(),
+        keys: vec![K],
+        aggregates: names.map(call).to_vec(),
+        append_only: false,
+        global: false,
+    };
+    let factory = Aggregate::new(config).unwrap();
+    let row = |v: i64, s: &str, flag| crate::operators::proving::Row {
+        k: Some(1),
+        s: Some(s.to_string()),
+        v: Some(v),
+        d: None,
+        f: None,
+        flag: Some(flag),
+        t: 0,
+    };
+    let batch = crate::operators::proving::batch;
+    let mut bare = Bare::new(&factory).unwrap();
+    bare.push(0, batch(&[(row(1, "a", false), -1), (row(2, "b", true), 1)])).unwrap();
+    assert!(bare.end_epoch(Watermark::MIN).unwrap().is_empty(), "the weights add up to zero");
+    let saved = bare.freeze(SegmentKind::Base).unwrap().unwrap();
+    let mut bare = Bare::new(&factory).unwrap();
+    bare.restore(&[saved], 0..256).unwrap();
+    bare.push(0, batch(&[(row(1, "a", false), 1)])).unwrap();
+    let out: Vec<_> = bare.end_epoch(Watermark::MIN).unwrap().iter().flat_map(texts).collect();
+    assert_eq!(out, [("1|1|2|2|b|1|true".to_string(), 1)]);
+    bare.push(0, batch(&[(row(2, "b", true), -1)])).unwrap();
+    bare.end_epoch(Watermark::MIN).unwrap();
+    assert_eq!(bare.operator().counters().state_rows, 0);
+}
+
+#[test]
 fn unchanged_groups_are_silent() {
     let config = AggregateConfig {
         input: schema(),

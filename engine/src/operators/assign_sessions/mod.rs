@@ -3,8 +3,7 @@
 //! A row joins a session of its key when it is at most one gap before its first or after its last row, as in Flink; a row
 //! between two sessions makes them one.
 //!
-//! State: the rows of open sessions, per key in sessions (first time, last time, rows in the order of arrival), and the
-//! watermark up to which sessions have left.
+//! State: the rows of open sessions, per key in sessions (first time, last time, rows in the order of arrival).
 //!
 //! # Invariants
 //! - AS-1: the rows of a session leave in one epoch, the first whose watermark reaches the end of the session.
@@ -22,12 +21,11 @@ use crate::operators::collect_windows::expanded;
 use crate::operators::key_table::KeyTable;
 use crate::operators::row_store::RowStore;
 use crate::operators::segment::{FrozenTable, FrozenTables, key_groups, state_batch};
-use crate::operators::window_aggregate::{CLOCK, Clock};
 use crate::operators::windows::{check_time_column, times_ms, timestamps, window_fields};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
-use freshet_types::{ChangeBatch, Error, Result};
+use freshet_types::{ChangeBatch, Error, Result, Watermark};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -92,6 +90,10 @@ impl OperatorFactory for AssignSessions {
         Some(format!("assign_sessions 1 {keys:?} {time} {gap_ms} [{}]", types.join(",")))
     }
 
+    fn is_emptied_by_the_end(&self) -> bool {
+        true
+    }
+
     fn create(&self, context: &OperatorContext) -> Result<Box<dyn Operator>> {
         let input = &self.config.input;
         let key_types = self.config.keys.iter().map(|k| input.field(*k).data_type().clone()).collect();
@@ -103,7 +105,7 @@ impl OperatorFactory for AssignSessions {
             unsaved: Vec::new(),
             gone: Vec::new(),
             ends: BinaryHeap::new(),
-            clock: Clock::new(context),
+            watermark: context.watermark,
             late: 0,
             config: self.config.clone(),
             schema: self.schema(),
@@ -144,7 +146,8 @@ struct Running {
     gone: Vec<Vec<ArrayRef>>,
     /// When sessions end, with their key; an end that a later row has moved stays in it.
     ends: BinaryHeap<Reverse<(i64, u32)>>,
-    clock: Clock,
+    /// Watermark up to which sessions have left.
+    watermark: Watermark,
     late: u64,
 }
 
@@ -155,7 +158,7 @@ impl Running {
         let sessions = &mut self.of_key[key as usize];
         let is_near = |s: &Session| time <= s.last.saturating_add(gap) && time >= s.first.saturating_sub(gap);
         let Some(into) = sessions.iter().position(is_near) else {
-            if self.clock.watermark.closes(time.saturating_add(gap)) {
+            if self.watermark.closes(time.saturating_add(gap)) {
                 return false;
             }
             sessions.push(Session { first: time, last: time, rows: vec![row] });
@@ -272,10 +275,10 @@ impl Operator for Running {
     }
 
     fn on_epoch(&mut self, end: &EpochEnd, out: &mut dyn Output) -> Result<()> {
-        if end.watermark <= self.clock.watermark {
+        if end.watermark <= self.watermark {
             return Ok(());
         }
-        self.clock.watermark = end.watermark;
+        self.watermark = end.watermark;
         let gap = self.config.gap_ms;
         let mut closed = Vec::new();
         while let Some(Reverse((time, key))) = self.ends.peek().copied() {
@@ -317,18 +320,15 @@ impl Operator for Running {
             let groups = key_groups(&keys, ids.len())?;
             tables.push(FrozenTable::Grouped { name: ROWS, groups, rows: self.store.spread(&ids, Vec::new()) });
         }
-        self.clock.freeze(kind, &mut tables)?;
-        Ok((!tables.is_empty()).then(|| Box::new(FrozenTables(tables)) as Box<dyn Frozen>))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {
         let key_count = self.config.keys.len();
         // Until all is read, no row is late: those that have left are named by what follows them.
-        let mut clock = self.clock.clone();
+        let watermark = std::mem::replace(&mut self.watermark, Watermark::MIN);
         while let Some((_, table, _, rows)) = reader.next()? {
-            if table == CLOCK {
-                clock.restore(&rows);
-            } else if table == GONE {
+            if table == GONE {
                 let mut keys = Vec::new();
                 self.keys.intern(&rows.columns()[..key_count], rows.num_rows(), &mut keys)?;
                 self.of_key.resize_with(self.keys.slots(), Vec::new);
@@ -349,7 +349,7 @@ impl Operator for Running {
                 self.hold(&rows, Kept::Saved)?;
             }
         }
-        self.clock = clock;
+        self.watermark = watermark;
         Ok(())
     }
 

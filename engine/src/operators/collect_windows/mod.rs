@@ -1,6 +1,6 @@
 //! Holds the rows that carry their window until the window is complete, so that what comes behind sees it whole, once.
 //!
-//! State: the rows of open windows, in the order of arrival, and the watermark up to which windows have left.
+//! State: the rows of open windows, in the order of arrival.
 //!
 //! # Invariants
 //! - CW-1: the rows of a window leave in one epoch, the first whose watermark closes it.
@@ -12,13 +12,12 @@
 mod tests;
 
 use crate::operators::segment::{FrozenTable, FrozenTables, SpreadRows, key_groups};
-use crate::operators::window_aggregate::{CLOCK, Clock};
 use crate::operators::windows::{check_time_column, times_ms};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
-use freshet_types::{ChangeBatch, Error, KeyGroup, Result};
+use freshet_types::{ChangeBatch, Error, KeyGroup, Result, Watermark};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,14 +63,18 @@ impl OperatorFactory for CollectWindows {
     fn state_fingerprint(&self) -> Option<String> {
         let CollectWindowsConfig { input, keys, end } = &self.config;
         let types: Vec<String> = input.fields().iter().map(|f| f.data_type().to_string()).collect();
-        Some(format!("collect_windows 1 {keys:?} {end} [{}]", types.join(",")))
+        Some(format!("collect_windows 2 {keys:?} {end} [{}]", types.join(",")))
+    }
+
+    fn is_emptied_by_the_end(&self) -> bool {
+        true
     }
 
     fn create(&self, context: &OperatorContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Running {
             config: self.config.clone(),
             windows: BTreeMap::new(),
-            clock: Clock::new(context),
+            watermark: context.watermark,
             late: 0,
         }))
     }
@@ -91,7 +94,8 @@ struct Running {
     config: CollectWindowsConfig,
     /// By the window's end.
     windows: BTreeMap<i64, Held>,
-    clock: Clock,
+    /// Watermark up to which windows have left.
+    watermark: Watermark,
     late: u64,
 }
 
@@ -102,7 +106,7 @@ impl Running {
         let mut by_end: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         let mut late = 0;
         for (i, end) in ends.values().iter().enumerate() {
-            if self.clock.watermark.closes(*end) {
+            if self.watermark.closes(*end) {
                 late += 1;
             } else {
                 by_end.entry(*end).or_default().push(i as u32);
@@ -143,7 +147,7 @@ impl Operator for Running {
     }
 
     fn on_epoch(&mut self, end: &EpochEnd, out: &mut dyn Output) -> Result<()> {
-        if end.watermark <= self.clock.watermark {
+        if end.watermark <= self.watermark {
             return Ok(());
         }
         while let Some(entry) = self.windows.first_entry() {
@@ -154,7 +158,7 @@ impl Operator for Running {
                 out.emit(ChangeBatch::inserts(part));
             }
         }
-        self.clock.watermark = end.watermark;
+        self.watermark = end.watermark;
         Ok(())
     }
 
@@ -179,21 +183,16 @@ impl Operator for Running {
                 rows: SpreadRows { parts, picks, more: Vec::new() },
             });
         }
-        self.clock.freeze(kind, &mut tables)?;
-        Ok((!tables.is_empty()).then(|| Box::new(FrozenTables(tables)) as Box<dyn Frozen>))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {
-        while let Some((_, table, _, rows)) = reader.next()? {
-            if table == CLOCK {
-                self.clock.restore(&rows);
-                continue;
-            }
+        while let Some((_, _, _, rows)) = reader.next()? {
             let rows = RecordBatch::try_new(Arc::clone(&self.config.input), rows.columns().to_vec())?;
             self.hold(&rows)?;
         }
         // Windows that left after they were saved are still in older segments.
-        let now = self.clock.watermark;
+        let now = self.watermark;
         self.windows.retain(|end, _| !now.closes(*end));
         self.windows.values_mut().for_each(|held| held.saved = held.parts.len());
         Ok(())

@@ -78,6 +78,7 @@ impl Deduplicate {
                 to: 1,
                 rank: None,
                 append_only: false,
+                whole_keys: false,
                 last_wins: last,
             })?)
         };
@@ -280,7 +281,7 @@ impl Operator for Running {
             keys = self.keys.ids();
         }
         if keys.is_empty() {
-            return Ok((kind == SegmentKind::Base).then(|| Box::new(FrozenTables(Vec::new())) as Box<dyn Frozen>));
+            return Ok(FrozenTables::new(kind, Vec::new()));
         }
         let table = if self.only_keys {
             let columns = self.keys.gather(&keys)?;
@@ -290,7 +291,7 @@ impl Operator for Running {
             let ids: Vec<u32> = keys.iter().map(|key| self.cells[*key as usize].best).collect();
             FrozenTable::Grouped { name: ROWS, groups, rows: self.store.spread(&ids, Vec::new()) }
         };
-        Ok(Some(Box::new(FrozenTables(vec![table]))))
+        Ok(FrozenTables::new(kind, vec![table]))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

@@ -24,6 +24,7 @@ mod tests;
 
 use crate::operators::calc::evaluate;
 use crate::operators::fault::from_datafusion;
+use crate::operators::segment::FrozenTables;
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
@@ -92,7 +93,8 @@ impl JoinKind {
 /// When rows of a side leave the state: once the watermark reaches their time plus `delay_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpireBy {
-    /// A timestamp column of that side; a row whose time is NULL never leaves.
+    /// A timestamp column of that side. The condition bounds it, so a row whose time is NULL finds no pair: it leaves at
+    /// the end of its epoch.
     pub column: usize,
     /// How long the row can still find a pair.
     pub delay_ms: i64,
@@ -423,10 +425,7 @@ impl Operator for Running {
         for (input, side) in self.sides.iter_mut().enumerate() {
             side.freeze(kind, input, &mut tables)?;
         }
-        if tables.is_empty() && kind == SegmentKind::Delta {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(crate::operators::segment::FrozenTables(tables))))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

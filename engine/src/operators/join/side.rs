@@ -4,7 +4,7 @@ use super::ExpireBy;
 use crate::SegmentKind;
 use crate::operators::key_table::{KeyTable, NONE};
 use crate::operators::row_store::RowStore;
-use crate::operators::segment::{FrozenTable, SpreadRows, key_groups};
+use crate::operators::segment::{FrozenTable, SpreadRows, forget_repeated, key_groups};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, UInt64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{cast, take_record_batch};
@@ -324,6 +324,7 @@ impl Side {
                 self.mark_unsaved(*id);
             }
         }
+        forget_repeated(&mut self.unsaved, self.rows.len());
         self.note_expiry(changes.rows(), &ids)?;
         Ok(ids)
     }
@@ -331,14 +332,17 @@ impl Side {
     fn note_expiry(&mut self, rows: &RecordBatch, ids: &[u32]) -> Result<()> {
         let Some(ExpireBy { column, delay_ms }) = self.expire else { return Ok(()) };
         let times = rows.column(column);
+        // Watermarks count in milliseconds: what is finer leaves one later.
+        let whole = matches!(times.data_type(), DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _));
+        let delay_ms = delay_ms.saturating_add(i64::from(!whole));
         let zone = match times.data_type() {
             DataType::Timestamp(_, zone) => zone.clone(),
             _ => None,
         };
         let times = cast(times, &DataType::Timestamp(TimeUnit::Millisecond, zone))?;
         let times = times.as_primitive::<TimestampMillisecondType>();
-        for (i, id) in ids.iter().enumerate().filter(|(i, _)| times.is_valid(*i)) {
-            let time = times.value(i).saturating_add(delay_ms);
+        for (i, id) in ids.iter().enumerate() {
+            let time = if times.is_valid(i) { times.value(i).saturating_add(delay_ms) } else { i64::MIN };
             let row = &self.rows[*id as usize];
             let entry = (time, *id, (row.group, row.serial));
             self.expiry.entry(time >> BUCKET_BITS).or_default().push(entry);
@@ -508,6 +512,7 @@ impl Side {
         if kind == GONE {
             for serial in serials.values() {
                 if let Some(id) = known.remove(&(group, *serial)) {
+                    self.debts -= usize::from(self.rows[id as usize].weight < 0);
                     self.unlink(id);
                     self.rows[id as usize].saved = false;
                     self.release(id)?;

@@ -2,7 +2,7 @@
 
 use super::reference::{Expiring, Naive};
 use super::*;
-use crate::operators::proving::{Answer, K, T, plan, prove, schema};
+use crate::operators::proving::{Answer, K, T, plan, prove, schema, texts};
 use datafusion::logical_expr::Operator as Op;
 use datafusion::physical_expr::expressions::{Column, binary};
 use proptest::prelude::*;
@@ -70,6 +70,35 @@ proptest! {
         let twin = Expiring { delay, unmatched, kind, sides: [vec![], vec![]], answer: Answer::new() };
         prove(&factory, &[vec![K], vec![K]], twin, &plan, at_expiry || !left)?;
     }
+}
+
+#[test]
+fn a_row_without_a_time_leaves_with_its_epoch() {
+    let side = Arc::new(Schema::new(vec![
+        Field::new("k", DataType::Int64, true),
+        Field::new("t", DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None), true),
+    ]));
+    let expire = Some(ExpireBy { column: 1, delay_ms: 10 });
+    let factory = Join::new(JoinConfig {
+        left: Arc::clone(&side),
+        right: Arc::clone(&side),
+        left_keys: vec![0],
+        right_keys: vec![0],
+        left_expire: expire,
+        right_expire: expire,
+        unmatched: UnmatchedRows::AtExpiry,
+        ..config(JoinKind::Left)
+    })
+    .unwrap();
+    let mut bare = crate::bare::Bare::new(&factory).unwrap();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![1])),
+        Arc::new(arrow::array::TimestampMillisecondArray::from(vec![None::<i64>])),
+    ];
+    bare.push(0, ChangeBatch::inserts(RecordBatch::try_new(side, columns).unwrap())).unwrap();
+    let out = bare.end_epoch(freshet_types::Watermark::MIN).unwrap();
+    assert_eq!(out.iter().flat_map(texts).collect::<Vec<_>>(), [("1|-|-|-".to_string(), 1)]);
+    assert_eq!(bare.operator().counters().state_rows, 0);
 }
 
 #[test]

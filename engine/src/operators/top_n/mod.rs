@@ -1,6 +1,7 @@
 //! Keeps the rows of the lowest ranks per key: ROW_NUMBER() with a bound, ORDER BY with LIMIT, and LIMIT alone.
 //!
-//! State: per key its rows in order, those of equal order by arrival. Over append-only input only the best are kept.
+//! State: per key its rows in order, those of equal order by arrival. Over append-only input only the best are kept; where
+//! keys are whole (all rows of one come in one epoch, as those of a closed window do) nothing outlives the epoch.
 //!
 //! # Invariants
 //! - TN-1: after each epoch exactly the rows of ranks `from ..= to` of each key stand downstream.
@@ -15,7 +16,7 @@ pub(crate) mod tests;
 
 use crate::operators::key_table::{KeyTable, row_converter};
 use crate::operators::row_store::RowStore;
-use crate::operators::segment::{FrozenTable, FrozenTables, SpreadRows, key_groups};
+use crate::operators::segment::{FrozenTable, FrozenTables, SpreadRows, forget_repeated, key_groups};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
@@ -55,6 +56,8 @@ pub struct TopNConfig {
     pub rank: Option<FieldRef>,
     /// Whether the input never takes a row back.
     pub append_only: bool,
+    /// Whether all rows of a key come in one epoch, and none later. Such an input is append-only, and so is the output.
+    pub whole_keys: bool,
     /// Among rows of equal order, whether the one that came last ranks first.
     pub last_wins: bool,
 }
@@ -72,6 +75,12 @@ impl TopN {
         if config.from == 0 || config.to < config.from {
             return Err(Error::invalid("top_n.range", format!("no rank lies from {} to {}", config.from, config.to))
                 .hint("ranks begin at 1"));
+        }
+        if config.whole_keys && !config.append_only {
+            return Err(Error::internal(
+                "top_n.whole_keys",
+                "keys that are whole belong to an input that takes rows back",
+            ));
         }
         let mut fields: Vec<FieldRef> = config.input.fields().to_vec();
         if let Some(rank) = &config.rank {
@@ -107,14 +116,22 @@ impl OperatorFactory for TopN {
     }
 
     fn state_fingerprint(&self) -> Option<String> {
-        let TopNConfig { input, keys, order, from, to, rank, append_only, last_wins } = &self.config;
+        let TopNConfig { input, keys, order, from, to, rank, append_only, whole_keys, last_wins } = &self.config;
+        if *whole_keys {
+            return None;
+        }
         let types: Vec<String> = input.fields().iter().map(|f| f.data_type().to_string()).collect();
         let rank = rank.is_some();
         Some(format!("top_n 1 {keys:?} {order:?} {from}-{to} {rank} {append_only} {last_wins} [{}]", types.join(",")))
     }
 
     fn create(&self, _context: &OperatorContext) -> Result<Box<dyn Operator>> {
-        let config = self.config.clone();
+        Ok(Box::new(Running::new(self.config.clone(), self.schema())?))
+    }
+}
+
+impl Running {
+    fn new(config: TopNConfig, schema: SchemaRef) -> Result<Self> {
         let types: Vec<DataType> = config.keys.iter().map(|k| config.input.field(*k).data_type().clone()).collect();
         let order_types: Vec<DataType> =
             config.order.iter().map(|o| config.input.field(o.column).data_type().clone()).collect();
@@ -128,11 +145,11 @@ impl OperatorFactory for TopN {
                 SortField::new_with_options(data_type, options)
             })
             .collect();
-        Ok(Box::new(Running {
+        Ok(Self {
             sort: RowConverter::new(sort)?,
             keys: KeyTable::new(types)?,
             store: RowStore::new(Arc::clone(&config.input)),
-            schema: self.schema(),
+            schema,
             config,
             ranked: Vec::new(),
             rows: Vec::new(),
@@ -143,7 +160,7 @@ impl OperatorFactory for TopN {
             released: Vec::new(),
             gone: Vec::new(),
             unsaved: Vec::new(),
-        }))
+        })
     }
 }
 
@@ -251,6 +268,7 @@ impl Running {
         let ids = self.store.append(&rows)?;
         self.unsaved.extend_from_slice(&ids);
         self.rows.resize(self.store.slots(), Row::default());
+        forget_repeated(&mut self.unsaved, self.rows.len());
         for (i, id) in ids.iter().enumerate() {
             let (key, arrival) = (key_ids[i], arrivals[i]);
             self.rows[*id as usize] = Row { arrival, key, group: groups[i], ranked: true, ..Row::default() };
@@ -435,6 +453,12 @@ impl Operator for Running {
             let weights = (!inserts_only).then(|| changes.iter().map(|c| c.2).collect::<Int64Array>());
             out.emit(ChangeBatch::new(rows, weights));
         }
+        if self.config.whole_keys {
+            if self.store.live() > 0 {
+                *self = Self::new(self.config.clone(), Arc::clone(&self.schema))?;
+            }
+            return Ok(());
+        }
         self.release()
     }
 
@@ -464,10 +488,7 @@ impl Operator for Running {
             let rows = self.store.spread(&ids, vec![Arc::new(arrivals), Arc::new(owed)]);
             tables.push(FrozenTable::Grouped { name: ROWS, groups, rows });
         }
-        if tables.is_empty() && kind == SegmentKind::Delta {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(FrozenTables(tables))))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

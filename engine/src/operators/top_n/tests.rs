@@ -2,7 +2,7 @@
 
 use super::reference::Naive;
 use super::*;
-use crate::operators::proving::{K, Plan, Row as Tested, T, V, batch, plan, prove, schema};
+use crate::operators::proving::{K, Plan, Row as Tested, T, V, batch, plan, prove, row, schema, texts};
 use arrow::datatypes::Field;
 use proptest::prelude::*;
 use std::cmp::Ordering;
@@ -36,6 +36,7 @@ fn check(
         to,
         rank: rank.then(|| Arc::new(Field::new("rank", DataType::Int64, false))),
         append_only,
+        whole_keys: false,
         last_wins: false,
     })
     .unwrap();
@@ -86,6 +87,41 @@ proptest! {
     }
 }
 
+proptest! {
+    /// What comes in an epoch is a key of its own when the time tells the epoch: nothing is kept behind it.
+    #[test]
+    fn whole_keys_leave_nothing_behind(epochs in proptest::collection::vec(proptest::collection::vec(row(), 0..12), 1..12)) {
+        let config = |whole_keys| TopNConfig {
+            input: schema(),
+            keys: vec![T],
+            order: order(),
+            from: 1,
+            to: 2,
+            rank: Some(Arc::new(Field::new("rank", DataType::Int64, false))),
+            append_only: true,
+            whole_keys,
+            last_wins: false,
+        };
+        let (kept, whole) = (TopN::new(config(false)).unwrap(), TopN::new(config(true)).unwrap());
+        prop_assert!(whole.state_fingerprint().is_none());
+        let (mut kept, mut whole) =
+            (crate::bare::Bare::new(&kept).unwrap(), crate::bare::Bare::new(&whole).unwrap());
+        for (epoch, mut rows) in epochs.into_iter().enumerate() {
+            rows.iter_mut().for_each(|r| r.t = epoch as i64);
+            let changes = batch(&rows.into_iter().map(|r| (r, 1)).collect::<Vec<_>>());
+            let mut answers = Vec::new();
+            for operator in [&mut kept, &mut whole] {
+                operator.push(0, changes.clone()).unwrap();
+                let out = operator.end_epoch(freshet_types::Watermark::MIN).unwrap();
+                prop_assert!(out.iter().all(ChangeBatch::is_append_only));
+                answers.push(out.iter().flat_map(texts).collect::<Vec<_>>());
+            }
+            prop_assert_eq!(&answers[0], &answers[1]);
+            prop_assert_eq!(whole.operator().counters().state_rows, 0);
+        }
+    }
+}
+
 #[test]
 fn a_row_taken_back_before_it_comes_is_remembered() {
     let factory = TopN::new(TopNConfig {
@@ -96,6 +132,7 @@ fn a_row_taken_back_before_it_comes_is_remembered() {
         to: 1,
         rank: None,
         append_only: false,
+        whole_keys: false,
         last_wins: false,
     })
     .unwrap();

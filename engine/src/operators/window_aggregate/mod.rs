@@ -25,7 +25,6 @@ use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
 use freshet_types::{ChangeBatch, Error, Result, Watermark};
 use pane::Pane;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Which windows rows are in.
@@ -136,7 +135,11 @@ impl OperatorFactory for WindowAggregate {
             WindowKind::Session { gap_ms, .. } => format!("session {gap_ms}"),
             WindowKind::Attached { .. } => "attached".to_string(),
         };
-        Some(format!("window_aggregate 1 {window} [{}] {}", keys.join(","), calls.join(" ")))
+        Some(format!("window_aggregate 2 {window} [{}] {}", keys.join(","), calls.join(" ")))
+    }
+
+    fn is_emptied_by_the_end(&self) -> bool {
+        true
     }
 
     fn create(&self, context: &OperatorContext) -> Result<Box<dyn Operator>> {
@@ -150,7 +153,7 @@ impl OperatorFactory for WindowAggregate {
             window: self.config.window.clone(),
             layout,
             panes: BTreeMap::new(),
-            clock: Clock::new(context),
+            watermark: context.watermark,
             late: 0,
             outside: 0,
         }))
@@ -196,37 +199,7 @@ impl Layout {
     }
 }
 
-/// The watermark up to which windows have left. It is part of the state: what was closed before a restart stays closed.
-#[derive(Clone)]
-pub(crate) struct Clock {
-    pub(crate) watermark: Watermark,
-    saved: Watermark,
-    groups: Range<usize>,
-}
-
-pub(crate) const CLOCK: &str = "clock";
 const PANES: &str = "panes";
-
-impl Clock {
-    pub(crate) fn new(context: &OperatorContext) -> Self {
-        Self { watermark: Watermark::MIN, saved: Watermark::MIN, groups: context.key_groups.clone() }
-    }
-
-    pub(crate) fn freeze(&mut self, kind: SegmentKind, tables: &mut Vec<FrozenTable>) -> Result<()> {
-        if kind == SegmentKind::Base || self.saved != self.watermark {
-            self.saved = self.watermark;
-            let row = state_batch(vec![Arc::new(Int64Array::from(vec![self.watermark.0]))])?;
-            tables.push(FrozenTable::Everywhere { name: CLOCK, groups: self.groups.clone(), row });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn restore(&mut self, rows: &RecordBatch) {
-        let watermark = Watermark(rows.column(0).as_primitive::<Int64Type>().value(0));
-        self.watermark = self.watermark.max(watermark);
-        self.saved = self.watermark;
-    }
-}
 
 /// Place of a pane: its slice `(start, end)`, or for rows that carry their window `(end, start)`, so that the first pane
 /// closes first.
@@ -236,7 +209,8 @@ struct Running {
     window: WindowKind,
     layout: Layout,
     panes: BTreeMap<Place, Pane>,
-    clock: Clock,
+    /// Watermark up to which windows have left.
+    watermark: Watermark,
     late: u64,
     outside: u64,
 }
@@ -280,7 +254,7 @@ impl Running {
     fn add(&mut self, place: Place, changes: &ChangeBatch) -> Result<()> {
         match self.last_end(place) {
             None => self.outside += changes.row_count() as u64,
-            Some(end) if self.clock.watermark.closes(end) => self.late += changes.row_count() as u64,
+            Some(end) if self.watermark.closes(end) => self.late += changes.row_count() as u64,
             Some(_) => {
                 let pane = match self.panes.entry(place) {
                     std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -298,7 +272,7 @@ impl Running {
     }
 
     fn close_grid(&mut self, windows: WindowSpec, now: Watermark, out: &mut dyn Output) -> Result<()> {
-        let before = self.clock.watermark;
+        let before = self.watermark;
         if before == Watermark::MAX {
             return Ok(());
         }
@@ -403,14 +377,14 @@ impl Operator for Running {
     }
 
     fn on_epoch(&mut self, end: &EpochEnd, out: &mut dyn Output) -> Result<()> {
-        if end.watermark <= self.clock.watermark {
+        if end.watermark <= self.watermark {
             return Ok(());
         }
         match self.window.clone() {
             WindowKind::OnTime { windows, .. } => self.close_grid(windows, end.watermark, out)?,
             _ => self.close_attached(end.watermark, out)?,
         }
-        self.clock.watermark = end.watermark;
+        self.watermark = end.watermark;
         Ok(())
     }
 
@@ -423,17 +397,12 @@ impl Operator for Running {
             columns.splice(key_count..key_count, [constant(place.0), constant(place.1)]);
             tables.push(FrozenTable::Keyed { name: PANES, key_count, rows: state_batch(columns)? });
         }
-        self.clock.freeze(kind, &mut tables)?;
-        Ok((!tables.is_empty()).then(|| Box::new(FrozenTables(tables)) as Box<dyn Frozen>))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {
         let key_count = self.layout.keys.len();
-        while let Some((_, table, _, rows)) = reader.next()? {
-            if table == CLOCK {
-                self.clock.restore(&rows);
-                continue;
-            }
+        while let Some((_, _, _, rows)) = reader.next()? {
             let place = |c: usize| rows.column(key_count + c).as_primitive::<Int64Type>().clone();
             let (first, second) = (place(0), place(1));
             let places: Vec<Place> = first.values().iter().copied().zip(second.values().iter().copied()).collect();
@@ -447,7 +416,7 @@ impl Operator for Running {
             })?;
         }
         // Panes that closed after they were saved are still in older segments.
-        let (window, now) = (self.window.clone(), self.clock.watermark);
+        let (window, now) = (self.window.clone(), self.watermark);
         self.panes.retain(|place, _| match &window {
             WindowKind::OnTime { windows, .. } => windows.last_end(place.0).is_some_and(|end| !now.closes(end)),
             _ => !now.closes(place.0),

@@ -4,15 +4,15 @@
 //! it is at most one gap before its start or after its last row, as in Flink; a row between two sessions makes them one.
 //! Sessions that end wait in a heap; an entry that was overtaken by a later row is put back when its time comes.
 
-use super::{CLOCK, Clock, Layout, check_append_only};
+use super::{Layout, check_append_only};
 use crate::operators::accumulators::Call;
 use crate::operators::key_table::{KeyTable, NONE};
-use crate::operators::segment::{FrozenTable, FrozenTables, state_batch};
+use crate::operators::segment::{FrozenTable, FrozenTables, forget_repeated, state_batch};
 use crate::operators::windows::times_ms;
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, Output, SegmentKind, StateReader};
 use arrow::array::{ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::datatypes::Int64Type;
-use freshet_types::{ChangeBatch, Result};
+use freshet_types::{ChangeBatch, Result, Watermark};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub(super) struct Sessions {
     free: Vec<u32>,
     calls: Vec<Call>,
     ends: BinaryHeap<Reverse<(i64, u32, u32)>>,
-    clock: Clock,
+    /// Watermark up to which sessions have left.
+    watermark: Watermark,
     /// Sessions that changed since the last freeze; a slot may stand there twice.
     unsaved: Vec<u32>,
     /// Saved sessions that are gone: keys and first times.
@@ -65,7 +66,7 @@ impl Sessions {
             free: Vec::new(),
             calls,
             ends: BinaryHeap::new(),
-            clock: Clock::new(context),
+            watermark: context.watermark,
             unsaved: Vec::new(),
             forgotten: Vec::new(),
             late: 0,
@@ -146,7 +147,7 @@ impl Sessions {
         if into != NONE {
             return into;
         }
-        if self.clock.watermark.closes(time.saturating_add(gap)) { NONE } else { self.start(key, time, time) }
+        if self.watermark.closes(time.saturating_add(gap)) { NONE } else { self.start(key, time, time) }
     }
 
     /// Moves the cells of joined sessions.
@@ -228,6 +229,7 @@ impl Operator for Sessions {
         let mut slots: Vec<u32> =
             keys.iter().zip(times.values()).map(|(key, time)| self.place(*key, *time, &mut joined)).collect();
         self.grow();
+        forget_repeated(&mut self.unsaved, self.sessions.len());
         if !joined.is_empty() {
             // A session that was joined may have been joined again: rows go where the chain ends.
             let into: HashMap<u32, u32> = joined.iter().copied().collect();
@@ -259,10 +261,10 @@ impl Operator for Sessions {
     }
 
     fn on_epoch(&mut self, end: &EpochEnd, out: &mut dyn Output) -> Result<()> {
-        if end.watermark <= self.clock.watermark {
+        if end.watermark <= self.watermark {
             return Ok(());
         }
-        self.clock.watermark = end.watermark;
+        self.watermark = end.watermark;
         let mut closed = Vec::new();
         while let Some(Reverse((time, id, generation))) = self.ends.peek().copied() {
             if !end.watermark.closes(time) {
@@ -347,18 +349,13 @@ impl Operator for Sessions {
             session.unsaved = false;
             session.saved_first = Some(session.first);
         }
-        self.clock.freeze(kind, &mut tables)?;
-        Ok((!tables.is_empty()).then(|| Box::new(FrozenTables(tables)) as Box<dyn Frozen>))
+        Ok(FrozenTables::new(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {
         let key_count = self.layout.keys.len();
         let mut keys = Vec::new();
         while let Some((_, table, _, rows)) = reader.next()? {
-            if table == CLOCK {
-                self.clock.restore(&rows);
-                continue;
-            }
             self.keys.intern(&rows.columns()[..key_count], rows.num_rows(), &mut keys)?;
             self.of_key.resize_with(self.keys.slots(), Vec::new);
             let firsts = rows.column(key_count).as_primitive::<Int64Type>();

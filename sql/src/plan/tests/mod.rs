@@ -272,6 +272,38 @@ fn streams_give_what_batches_give() {
     assert_eq!(session.agree("SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM payments)"), [""; 0]);
 }
 
+/// Starts and ends of windows of instants are shown as wall time, but the watermark closes them by the instant: west of
+/// Greenwich they would otherwise be closed before their rows come, east of it they would wait for hours.
+#[test]
+fn windows_of_instants_close_by_the_instant() {
+    for zone in ["UTC", "America/New_York", "Asia/Tokyo"] {
+        let mut session = Session::new(&format!("instants {zone}"));
+        let row = |i: i64| format!(r#"{{"k":{},"v":{i},"ts":"2026-01-01T00:00:{:02}Z"}}"#, i % 3, i * 2);
+        session.rows("t", &(0..20).map(row).collect::<Vec<_>>().join("\n"));
+        session.run(&format!(
+            "SET 'table.local-time-zone' = '{zone}';
+             CREATE TABLE t (k INT, v INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'rows', 'data' = '$S.t');
+             CREATE VIEW w AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))"
+        ));
+        for sql in [
+            "SELECT k, window_start, window_end, COUNT(*) FROM w GROUP BY k, window_start, window_end",
+            "SELECT window_start, window_end, COUNT(*) FROM w GROUP BY window_start, window_end, CHAR_LENGTH(CAST(window_start AS STRING))",
+            "SELECT window_start, MAX(n) FROM (SELECT k, window_start, window_end, COUNT(*) AS n FROM w GROUP BY k, window_start, window_end)
+             GROUP BY window_start, window_end",
+            "SELECT v, window_end FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS rn FROM w)
+             WHERE rn <= 2",
+            "SELECT a.v, b.v, a.window_end FROM w a JOIN w b ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end",
+            "SELECT a.v, b.v FROM w a LEFT JOIN (SELECT * FROM w WHERE v > 4) b
+             ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end",
+        ] {
+            let rows = session.agree(sql);
+            assert!(!rows.is_empty(), "{sql}");
+            let (_, info) = session.plan(sql).unwrap();
+            assert!(info.append_only, "windows leave once they are closed, in {zone}: {sql}");
+        }
+    }
+}
+
 #[test]
 fn dataflows_are_as_small_as_they_can_be() {
     let session = orders("dataflow");
