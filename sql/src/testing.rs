@@ -17,7 +17,7 @@ use freshet_connector_api::{
     WriterContext,
 };
 use freshet_engine::bare::BareGraph;
-use freshet_engine::{NodeId, NodeKind};
+use freshet_engine::{JobSpec, NodeId, NodeKind, SegmentKind};
 use freshet_types::text::{ColumnText, TextStyle};
 use freshet_types::{ChangeBatch, CheckpointId, OptionKind, OptionSpec, Result, VirtualClock, Watermark};
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ impl Source for RowsSource {
         Ok(vec![Split { id: "0".into(), start: Offset("0".into()) }])
     }
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {
-        Ok(Box::new(RowsReader { changes: Some(self.decode(projection)?) }))
+        Ok(Box::new(RowsReader { changes: self.decode(projection)?, at: 0, ended: false }))
     }
 }
 
@@ -110,27 +110,34 @@ impl RowsSource {
     }
 }
 
+/// Gives a few rows at once, or all of them when no limit is named.
 struct RowsReader {
-    changes: Option<ChangeBatch>,
+    changes: ChangeBatch,
+    at: usize,
+    ended: bool,
 }
 
 impl SourceReader for RowsReader {
     fn assign(&mut self, _: Vec<AssignedSplit>) -> Result<()> {
         Ok(())
     }
-    fn poll(&mut self, _: PollLimit) -> Result<Poll> {
-        Ok(match self.changes.take() {
-            None => Poll::Finished,
-            Some(changes) => Poll::Batch(SourceBatch {
-                split: "0".into(),
-                changes,
-                next: Offset("1".into()),
-                dead: Vec::new(),
-                ignored: 0,
-                split_finished: true,
-                bytes: 0,
-            }),
-        })
+    fn poll(&mut self, limit: PollLimit) -> Result<Poll> {
+        if self.ended {
+            return Ok(Poll::Finished);
+        }
+        let left = self.changes.row_count() - self.at;
+        let changes = self.changes.slice(self.at, if limit.rows == 0 { left } else { left.min(2) });
+        self.at += changes.row_count();
+        self.ended = self.at == self.changes.row_count();
+        Ok(Poll::Batch(SourceBatch {
+            split: "0".into(),
+            changes,
+            next: Offset(self.at.to_string()),
+            dead: Vec::new(),
+            ignored: 0,
+            split_finished: self.ended,
+            bytes: 0,
+        }))
     }
 }
 
@@ -156,6 +163,35 @@ struct Nowhere;
 
 impl SinkWriter for Nowhere {
     fn write(&mut self, _: &ChangeBatch) -> Result<()> {
+        Ok(())
+    }
+    fn prepare(&mut self, _: CheckpointId) -> Result<Prepared> {
+        Ok(Box::new(|| Ok(Vec::new())))
+    }
+}
+
+/// A sink that keeps what reaches it.
+#[derive(Clone, Default)]
+struct Keeper(Arc<Mutex<Vec<ChangeBatch>>>);
+
+impl Sink for Keeper {
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtMostOnce
+    }
+    fn accepts(&self) -> AcceptedChanges {
+        AcceptedChanges::All
+    }
+    fn committer(&self, _: &WriterContext) -> Result<Box<dyn SinkCommitter>> {
+        Ok(Box::new(NothingToCommit))
+    }
+    fn writer(&self, _: &WriterContext) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl SinkWriter for Keeper {
+    fn write(&mut self, changes: &ChangeBatch) -> Result<()> {
+        self.0.lock().unwrap().push(changes.clone());
         Ok(())
     }
     fn prepare(&mut self, _: CheckpointId) -> Result<Prepared> {
@@ -239,13 +275,35 @@ impl Session {
 
     /// What a query gives as a stream: the rows that are left, as text, sorted. `step` rows make an epoch.
     pub(crate) fn stream(&self, sql: &str, step: usize) -> Result<Vec<String>> {
+        self.stream_with(sql, step, false)
+    }
+
+    /// The same; with `restarts` all operators are made anew from what they have frozen, again and again.
+    pub(crate) fn stream_with(&self, sql: &str, step: usize, restarts: bool) -> Result<Vec<String>> {
         let (job, info) = self.plan(sql)?;
-        let changes = run_job(&job, step)?.remove(0);
+        let changes = run_job_with(&job, step, restarts)?.remove(0);
         if info.append_only {
             assert!(changes.iter().all(ChangeBatch::is_append_only), "append-only was proved and is not so: {sql}");
         }
         let visible: Vec<usize> = (0..info.visible_columns).collect();
         left(&changes.iter().map(|c| c.project(&visible)).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// What a query gives as a job on so many workers.
+    pub(crate) fn hosted(&self, sql: &str, workers: usize) -> Result<Vec<String>> {
+        let keeper = Keeper::default();
+        let mut visible = 0;
+        let job = self.planner().plan_query(&*query(sql)?, |_, info| {
+            visible = info.visible_columns;
+            Arc::new(keeper.clone())
+        })?;
+        let mut spec = JobSpec::new("job", job.graph);
+        spec.workers = workers;
+        spec.epoch.max_rows = 3;
+        freshet_engine::start(spec)?.wait()?;
+        let shown: Vec<usize> = (0..visible).collect();
+        let changes = keeper.0.lock().unwrap();
+        left(&changes.iter().map(|c| c.project(&shown)).collect::<Result<Vec<_>>>()?)
     }
 
     /// What a query gives as a batch, as text, sorted.
@@ -262,19 +320,30 @@ impl Session {
     /// The same, with the difference as an error.
     pub(crate) fn compare(&self, sql: &str) -> std::result::Result<Vec<String>, String> {
         let batch = self.batch(sql).map_err(|e| format!("batch: {e:?}\n{sql}"))?;
-        for step in [1, 3, 1000] {
-            let stream = self.stream(sql, step).map_err(|e| {
-                let plan = batch::explain(&self.planner(), &query(sql).unwrap()).unwrap_or_default();
-                format!("stream: {e:?}\n{sql}\n{plan}")
-            })?;
-            if stream != batch {
-                return Err(format!(
-                    "in epochs of {step} rows the stream gives\n{stream:?}\nand the batch\n{batch:?}\n{sql}\n{}",
-                    self.dataflow(sql)
-                ));
-            }
+        for (step, restarts) in [(1, false), (3, false), (1000, false), (1, true)] {
+            let how = format!("in epochs of {step} rows{}", if restarts { " with restarts" } else { "" });
+            self.same(sql, &how, self.stream_with(sql, step, restarts), &batch)?;
         }
         Ok(batch)
+    }
+
+    /// Refuses rows of a stream that differ from those of the batch.
+    pub(crate) fn same(
+        &self,
+        sql: &str,
+        how: &str,
+        stream: Result<Vec<String>>,
+        batch: &[String],
+    ) -> std::result::Result<(), String> {
+        let stream = stream.map_err(|e| {
+            let plan = batch::explain(&self.planner(), &query(sql).unwrap()).unwrap_or_default();
+            format!("stream {how}: {e:?}\n{sql}\n{plan}")
+        })?;
+        if stream == batch {
+            return Ok(());
+        }
+        let plan = self.dataflow(sql);
+        Err(format!("{how} the stream gives\n{stream:?}\nand the batch\n{batch:?}\n{sql}\n{plan}"))
     }
 }
 
@@ -302,6 +371,10 @@ pub(crate) fn inserts(sql: &str) -> Vec<Insert> {
 /// Runs a job on one thread: all sources in turn, `step` rows each, then the end of the input. Gives what reached each
 /// sink.
 pub(crate) fn run_job(job: &JobPlan, step: usize) -> Result<Vec<Vec<ChangeBatch>>> {
+    run_job_with(job, step, false)
+}
+
+fn run_job_with(job: &JobPlan, step: usize, restarts: bool) -> Result<Vec<Vec<ChangeBatch>>> {
     struct Feed {
         node: NodeId,
         changes: ChangeBatch,
@@ -344,6 +417,7 @@ pub(crate) fn run_job(job: &JobPlan, step: usize) -> Result<Vec<Vec<ChangeBatch>
             _ => {}
         }
     }
+    let mut epoch = 0;
     while feeds.iter().any(|f| f.at < f.changes.row_count()) {
         for feed in &mut feeds {
             let count = step.min(feed.changes.row_count() - feed.at);
@@ -364,6 +438,10 @@ pub(crate) fn run_job(job: &JobPlan, step: usize) -> Result<Vec<Vec<ChangeBatch>
         }
         let lowest = feeds.iter().map(|f| f.watermark).min().unwrap_or(i64::MAX);
         bare.end_epoch(Watermark(if lowest == i64::MAX { i64::MIN } else { lowest }))?;
+        epoch += 1;
+        if restarts && epoch % 2 == 0 {
+            bare.restart(if epoch % 3 == 0 { SegmentKind::Base } else { SegmentKind::Delta })?;
+        }
     }
     bare.end_epoch(Watermark::MAX)?;
     Ok(sinks.into_iter().map(|s| bare.take(s)).collect())
