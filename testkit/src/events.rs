@@ -2,7 +2,8 @@
 //!
 //! Connector `events`: each line of `path` is a JSON object with `"op"` (`+I`, `-U`, `+U`, `-D`) and `"row"`, an object
 //! with a field per column. With `'one-by-one' = 'true'` every event is a batch of its own, so that the watermark moves
-//! after each. Offsets count lines; the source is replayable.
+//! after each. Offsets count lines; the source is replayable. With `'fail-once' = 'tag'` the source fails in the middle of
+//! its events, once for each tag, as soon as a checkpoint holds some of them.
 
 use arrow::array::Int64Array;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -12,7 +13,9 @@ use freshet_connector_api::{
 };
 use freshet_types::{ChangeBatch, Error, OptionKind, OptionSpec, Options, Result};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The connector.
 pub struct Events;
@@ -21,7 +24,11 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec::required("path", OptionKind::Text, "file of events"),
     OptionSpec::optional("one-by-one", OptionKind::Bool, "each event is a batch of its own"),
     OptionSpec::optional("updating", OptionKind::Bool, "whether events take rows back"),
+    OptionSpec::optional("fail-once", OptionKind::Text, "fails midway after a checkpoint, once for this tag"),
 ];
+
+/// Code of the error with which a source fails when it is told to.
+pub const FAILED: &str = "events.failed";
 
 impl Connector for Events {
     fn name(&self) -> &'static str {
@@ -47,6 +54,7 @@ impl Connector for Events {
             schema: table.schema(),
             one_by_one: table.options.bool("one-by-one")?.unwrap_or(false),
             updating: table.options.bool("updating")?.unwrap_or(false),
+            failure: table.options.get("fail-once").map(|tag| PathBuf::from(format!("{path}.{tag}"))),
         }))
     }
 }
@@ -68,6 +76,8 @@ struct EventsSource {
     schema: SchemaRef,
     one_by_one: bool,
     updating: bool,
+    /// File that tells that it has failed already.
+    failure: Option<PathBuf>,
 }
 
 impl Source for EventsSource {
@@ -96,6 +106,8 @@ impl Source for EventsSource {
             decoder: json.decoder(&schema, &self.schema, &Options::default())?,
             limit: if self.one_by_one { 1 } else { usize::MAX },
             updating: self.updating,
+            failure: self.failure.clone().filter(|told| self.events.len() > 1 && !told.exists()),
+            is_committed: false,
             next: None,
         }))
     }
@@ -106,6 +118,9 @@ struct EventsReader {
     decoder: Box<dyn freshet_formats::RecordDecoder>,
     limit: usize,
     updating: bool,
+    failure: Option<PathBuf>,
+    /// Whether a checkpoint holds some of the events.
+    is_committed: bool,
     next: Option<(SplitId, usize)>,
 }
 
@@ -121,7 +136,20 @@ impl SourceReader for EventsReader {
 
     fn poll(&mut self, limit: PollLimit) -> Result<Poll> {
         let Some((split, position)) = &mut self.next else { return Ok(Poll::Finished) };
-        let end = self.events.len().min(*position + limit.rows.min(self.limit).max(1));
+        let mut end = self.events.len().min(*position + limit.rows.min(self.limit).max(1));
+        if let Some(told) = &self.failure {
+            let middle = self.events.len() / 2;
+            if *position >= middle && self.is_committed {
+                std::fs::write(told, "")
+                    .map_err(|e| Error::unavailable("events.file", "no file can be made").because(e))?;
+                return Err(Error::internal(FAILED, "the source fails, as it was told to"));
+            }
+            if *position >= middle {
+                std::thread::sleep(limit.wait.min(Duration::from_millis(1)));
+                return Ok(Poll::Pending);
+            }
+            end = end.min(middle);
+        }
         let mut weights = Vec::new();
         for (weight, row) in &self.events[*position..end] {
             self.decoder
@@ -146,5 +174,10 @@ impl SourceReader for EventsReader {
             self.next = None;
         }
         Ok(Poll::Batch(batch))
+    }
+
+    fn committed(&mut self, offsets: &[(SplitId, Offset)]) -> Result<()> {
+        self.is_committed |= offsets.iter().any(|(_, offset)| offset.0 != "0");
+        Ok(())
     }
 }

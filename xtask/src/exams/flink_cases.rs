@@ -1,10 +1,13 @@
-//! Flink's own streaming SQL cases: scripted events in, one epoch each, rows compared as Flink's Row text.
+//! Flink's own streaming SQL cases: scripted events in, one epoch each, rows compared as Flink's Row text. Each case runs
+//! three ways: straight; with every source failing midway after a checkpoint; on four workers (unless the order of arrival
+//! is part of its meaning).
 
 use super::Outcome;
 use super::rows::difference;
 use super::session::{self, RowText};
+use arrow::datatypes::{FieldRef, SchemaRef};
 use freshet_sql::parse::{ColumnKind, Statement, parse_script};
-use freshet_types::SqlType;
+use freshet_types::{SqlField, SqlType};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -18,17 +21,18 @@ pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Vec<(String, Outc
         .filter(|p| p.extension().is_some_and(|e| e == "json") && !p.ends_with("index.json"))
         .collect();
     files.sort();
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut failures) = (Vec::new(), 0);
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
         let cases: Vec<Value> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
         for case in &cases {
             let id = case["id"].as_str().unwrap_or_default().to_string();
             if only.is_none_or(|o| id.contains(o)) {
-                outcomes.push((id, one(case)?));
+                outcomes.push((id, one(case, &mut failures)?));
             }
         }
     }
+    println!("flink_cases: sources failed midway {failures} times");
     Ok(outcomes)
 }
 
@@ -36,7 +40,7 @@ fn strings(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(String::from)).collect()
 }
 
-fn one(case: &Value) -> Result<Outcome, String> {
+fn one(case: &Value, failures: &mut usize) -> Result<Outcome, String> {
     if case["udf"].as_array().is_some_and(|u| !u.is_empty()) {
         return Ok(Outcome::Skipped("needs a Java function"));
     }
@@ -78,16 +82,68 @@ fn one(case: &Value) -> Result<Outcome, String> {
             Err(e) if session::is_refusal(&e) => return Ok(Outcome::Refused(session::reason(&e))),
             Err(e) => return Ok(Outcome::Wrong(e.to_string())),
             Ok(answer) => {
-                for want in wanted {
-                    let want: Vec<String> = strings(&want["rows"]).iter().map(|r| plain(r)).collect();
-                    if let Some(text) = difference(&answer.rows, &want) {
-                        return Ok(Outcome::Wrong(text));
+                let wanted: Vec<Vec<String>> =
+                    wanted.iter().map(|w| strings(&w["rows"]).iter().map(|r| plain(r)).collect()).collect();
+                let differs = |rows: &[String]| wanted.iter().find_map(|want| difference(rows, want));
+                if let Some(text) = differs(&answer.rows) {
+                    return Ok(Outcome::Wrong(text));
+                }
+                for (way, rows) in other_ways(case, &setup, query, answer.schema.as_ref(), i, failures) {
+                    let text = match rows {
+                        Ok(rows) => differs(&rows),
+                        Err(e) => Some(e.to_string()),
+                    };
+                    if let Some(text) = text {
+                        return Ok(Outcome::Wrong(format!("{way}: {text}")));
                     }
                 }
             }
         }
     }
     Ok(Outcome::Pass)
+}
+
+/// The rows that a query gives with failures, and on four workers.
+fn other_ways(
+    case: &Value,
+    setup: &str,
+    query: &str,
+    schema: Option<&SchemaRef>,
+    number: usize,
+    failures: &mut usize,
+) -> Vec<(&'static str, freshet_types::Result<Vec<String>>)> {
+    let by_arrival = strings(&case["tags"]).iter().any(|tag| tag == "proctime");
+    let mut ways = Vec::new();
+    if let Some(columns) = schema.and_then(column_list) {
+        let name = format!("{}-{number}", case["id"].as_str().unwrap_or_default());
+        let failing =
+            setup.replace("'one-by-one' = 'true'", &format!("'one-by-one' = 'true', 'fail-once' = '{number}'"));
+        let script = format!(
+            "{failing}CREATE TEMPORARY TABLE `__out` ({columns}) WITH ('connector' = 'collect', 'name' = '{name}');
+SET 'execution.checkpointing.interval' = '1 ms';
+INSERT INTO `__out` {query};"
+        );
+        let workers: &[usize] = if by_arrival { &[1] } else { &[1, 3, 2] };
+        let outcome = session::run_until_it_ends(&script, &name, RowText::FlinkRow, workers);
+        ways.push((
+            "with failures",
+            outcome.map(|(rows, count)| {
+                *failures += count;
+                rows
+            }),
+        ));
+    }
+    if !by_arrival {
+        let rows = session::run_on(&format!("{setup}{query};"), RowText::FlinkRow, true, 4).map(|a| a.rows);
+        ways.push(("on four workers", rows));
+    }
+    ways
+}
+
+/// Columns of a table that takes such rows; none when SQL cannot name a type.
+fn column_list(schema: &SchemaRef) -> Option<String> {
+    let column = |(i, field): (usize, &FieldRef)| Some(format!("`c{i}` {}", SqlField::from_arrow(field)?.sql_type));
+    schema.fields().iter().enumerate().map(column).collect::<Option<Vec<_>>>().map(|columns| columns.join(", "))
 }
 
 /// `+I(a,b)` around an expected row is only the row's kind.

@@ -2,10 +2,11 @@
 
 use arrow::array::Array;
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use freshet_server::{Control, JobStatus, Observer, ResultInfo, ResultWriter, Session, SessionOptions};
 use freshet_types::text::{ColumnText, TextStyle};
 use freshet_types::{ChangeBatch, Error, ErrorKind, Result};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,24 +25,68 @@ pub(crate) enum RowText {
 pub(crate) struct Answer {
     /// Final rows of the last query.
     pub(crate) rows: Vec<String>,
+    /// Schema of what it shows, where it ran as a stream.
+    pub(crate) schema: Option<SchemaRef>,
     /// What the session told beside them.
     pub(crate) notices: Vec<String>,
 }
 
 /// Runs `script`; the session keeps what it needs in a temporary folder.
 pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answer> {
-    let folder =
-        tempfile::tempdir().map_err(|e| Error::unavailable("exam.folder", "no temporary folder").because(e))?;
+    run_on(script, form, one_by_one, 1)
+}
+
+/// The same on `workers` workers.
+pub(crate) fn run_on(script: &str, form: RowText, one_by_one: bool, workers: usize) -> Result<Answer> {
+    let folder = temporary()?;
+    let follower = follow(folder.path(), script, one_by_one, workers)?;
+    let kept = std::mem::take(&mut *follower.rows.lock().expect("no writer panicked"));
+    let schema = follower.schema.lock().expect("no writer panicked").take();
+    Ok(Answer { rows: texts(kept, form)?, schema, notices: follower.notices })
+}
+
+/// Runs the INSERT at the end of `script` again and again, as long as its sources fail, each time on the next of `workers`;
+/// gives the rows that the connector `collect` has of `name`, and how often a source failed.
+pub(crate) fn run_until_it_ends(
+    script: &str,
+    name: &str,
+    form: RowText,
+    workers: &[usize],
+) -> Result<(Vec<String>, usize)> {
+    let folder = temporary()?;
+    for failures in 0..16 {
+        match follow(folder.path(), script, true, workers[failures % workers.len()]) {
+            Ok(_) => {
+                let changes = freshet_testkit::collect::take(name);
+                let rows = match changes.first() {
+                    Some(first) => texts(vec![ChangeBatch::concat(&first.schema(), &changes)?.consolidate()?], form)?,
+                    None => Vec::new(),
+                };
+                return Ok((rows, failures));
+            }
+            Err(e) if e.code() == freshet_testkit::events::FAILED => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(Error::internal("exam.failing", "the sources of the case never stop failing"))
+}
+
+fn temporary() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| Error::unavailable("exam.folder", "no temporary folder").because(e))
+}
+
+fn follow(folder: &Path, script: &str, one_by_one: bool, workers: usize) -> Result<Follower> {
     let mut session = Session::new(SessionOptions {
-        data_dir: folder.path().to_path_buf(),
-        workers: Some(1),
-        extra_connectors: vec![&freshet_testkit::events::Events],
+        data_dir: folder.to_path_buf(),
+        workers: Some(workers),
+        extra_connectors: vec![&freshet_testkit::events::Events, &freshet_testkit::collect::Collect],
         epoch_rows: one_by_one.then_some(1),
         ..SessionOptions::default()
     })?;
     let mut follower = Follower {
         notices: Vec::new(),
         rows: Arc::default(),
+        schema: Arc::default(),
         deadline: Instant::now() + Duration::from_secs(60),
         is_late: false,
     };
@@ -49,9 +94,13 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
     if follower.is_late {
         return Err(Error::internal("exam.slow", "the case did not end within 60 s"));
     }
-    let kept = std::mem::take(&mut *follower.rows.lock().expect("no writer panicked"));
+    Ok(follower)
+}
+
+/// Each row as text, as often as its weight says.
+fn texts(batches: Vec<ChangeBatch>, form: RowText) -> Result<Vec<String>> {
     let mut rows = Vec::new();
-    for batch in kept {
+    for batch in batches {
         for row in 0..batch.row_count() {
             let text = row_text(batch.rows(), row, form)?;
             let weight = usize::try_from(batch.weight(row)).map_err(|_| {
@@ -60,7 +109,7 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
             rows.extend(std::iter::repeat_n(text, weight));
         }
     }
-    Ok(Answer { rows, notices: follower.notices })
+    Ok(rows)
 }
 
 /// Whether an error refuses the statement, or is our fault.
@@ -77,6 +126,7 @@ pub(crate) fn reason(e: &Error) -> String {
 struct Follower {
     notices: Vec<String>,
     rows: Arc<Mutex<Vec<ChangeBatch>>>,
+    schema: Arc<Mutex<Option<SchemaRef>>>,
     deadline: Instant,
     is_late: bool,
 }
@@ -95,8 +145,9 @@ impl Observer for Follower {
         Ok(())
     }
 
-    fn result_writer(&mut self, _info: &ResultInfo) -> Box<dyn ResultWriter> {
+    fn result_writer(&mut self, info: &ResultInfo) -> Box<dyn ResultWriter> {
         self.rows.lock().expect("no writer panicked").clear();
+        *self.schema.lock().expect("no writer panicked") = Some(info.visible_schema());
         Box::new(Keeper { rows: Arc::clone(&self.rows), pending: Vec::new(), visible: usize::MAX })
     }
 
