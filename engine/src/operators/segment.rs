@@ -42,7 +42,7 @@ pub(crate) struct FrozenTables(Vec<FrozenTable>);
 
 impl FrozenTables {
     /// What a freeze of `kind` gives. A base without rows says that nothing is kept; a delta without rows says nothing.
-    pub(crate) fn new(kind: SegmentKind, tables: Vec<FrozenTable>) -> Option<Box<dyn Frozen>> {
+    pub(crate) fn frozen(kind: SegmentKind, tables: Vec<FrozenTable>) -> Option<Box<dyn Frozen>> {
         (kind == SegmentKind::Base || !tables.is_empty()).then(|| Box::new(Self(tables)) as Box<dyn Frozen>)
     }
 }

@@ -2,11 +2,13 @@
 
 use super::Lowerer;
 use super::bound_aggregate::bind;
-use super::flow::{Flow, FlowColumn, Physical, Role, RoleWindow, column_index, not_there, physical, references};
+use super::flow::{
+    Flow, FlowColumn, PendingWindow, Physical, Role, RoleWindow, column_index, not_there, physical, references,
+};
 use super::graph_builder::OperatorNode;
-use super::window::{spec_of, to_event_time, to_wall};
+use super::window::{from_wall, spec_of, to_wall};
 use crate::plan::WindowShape;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction as AggregateExpr, AggregateFunctionParams};
 use datafusion::logical_expr::{Aggregate as LogicalAggregate, Expr, LogicalPlan, Operator};
@@ -230,7 +232,7 @@ pub(super) fn window_of(flow: &Flow, groups: &[Physical]) -> Option<GroupWindow>
         }
     }
     let window = found?;
-    let is_fixed = window.of.size_ms().is_some();
+    let is_fixed = matches!(window.of.shape, WindowShape::Tumble { .. } | WindowShape::Hop { .. });
     let told = (window.start.is_some() && window.end.is_some())
         || (is_fixed && (window.start.is_some() || window.end.is_some() || flow.window.is_some()));
     told.then_some(window)
@@ -296,7 +298,10 @@ pub(super) fn by_window(
             (arrangement.settle(lowerer, flow)?, kind)
         }
         None => {
-            let size = window.of.size_ms().unwrap_or(0);
+            let size = match window.of.shape {
+                WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. } => size_ms,
+                _ => 0,
+            };
             let start = match (window.start, window.end) {
                 (Some(start), _) => Arc::clone(&groups[start]),
                 (None, Some(end)) => shifted(&groups[end], -size),
@@ -307,14 +312,11 @@ pub(super) fn by_window(
                 (None, Some(start)) => shifted(&groups[start], size),
                 (None, None) => unreachable!("one of them tells the window"),
             };
-            // The watermark closes windows by their end: it must be told in the same time.
-            let schema = flow.schema();
-            let mut place = |bound: Physical, name| -> Result<usize> {
-                let bound = to_event_time(bound, window.of, zone);
-                let data_type = bound.data_type(&schema).map_err(crate::plan::outward)?;
-                Ok(arrangement.place(bound, name, data_type))
-            };
-            let (start, end) = (place(start, "window_start")?, place(end, "window_end")?);
+            // The watermark closes them, so they stand as it speaks of them.
+            let [start, end] = [start, end].map(|at| from_wall(&at, window.of, zone));
+            let timestamp = DataType::Timestamp(TimeUnit::Millisecond, window.of.is_shifted.then(|| "UTC".into()));
+            let start = arrangement.place(start, "window_start", timestamp.clone());
+            let end = arrangement.place(end, "window_end", timestamp);
             (arrangement.settle(lowerer, flow)?, WindowKind::Attached { start, end })
         }
     };

@@ -37,23 +37,13 @@ pub(crate) enum Role {
     WindowTime(RoleWindow),
 }
 
-/// What the columns of a window know of it.
+/// The window that a column is part of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RoleWindow {
     /// Its form.
     pub(crate) shape: WindowShape,
-    /// Whether it is one of instants: its start and end are shown as wall time of the session's zone.
-    pub(crate) of_instants: bool,
-}
-
-impl RoleWindow {
-    /// Whether start and end follow from each other.
-    pub(crate) fn size_ms(self) -> Option<i64> {
-        match self.shape {
-            WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. } => Some(size_ms),
-            WindowShape::Cumulate { .. } | WindowShape::Session { .. } => None,
-        }
-    }
+    /// Whether starts and ends are the wall time of instants, which the watermark does not speak about as they stand.
+    pub(crate) is_shifted: bool,
 }
 
 impl Role {

@@ -5,8 +5,7 @@ use super::flow::{Flow, FlowColumn, Physical, Role, RoleWindow, column_index, ma
 use super::graph_builder::OperatorNode;
 use super::interval::{TimeBounds, bounds_between};
 use super::union::unite;
-use super::window::to_event_time;
-use crate::plan::outward;
+use crate::plan::{WindowShape, outward};
 use arrow::datatypes::FieldRef;
 use datafusion::common::{JoinType, NullEquality, ScalarValue};
 use datafusion::logical_expr::{Join as LogicalJoin, LogicalPlan};
@@ -175,31 +174,10 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
     let Sides { left, right, keys, condition, bounds, null_equals_null } = sides;
     let (left_roles, right_roles) = (left.roles(), right.roles());
     let (left_key, right_key) = (left.key.clone(), right.key.clone());
-    let (mut left_keys, mut right_keys): (Vec<Physical>, Vec<Physical>) = keys.into_iter().unzip();
-    let window = if left.append_only && right.append_only {
-        window_keys(&left_keys, &right_keys, &left_roles, &right_roles)
-    } else {
-        None
-    };
-    if let Some(window) = &window {
-        // The watermark lets rows go by the end of their window: it must be told in the same time.
-        let bound = |key: &Physical| to_event_time(Arc::clone(key), window.of, lowerer.time_zone);
-        left_keys.push(bound(&left_keys[window.key]));
-        right_keys.push(bound(&right_keys[window.key]));
-    }
-    let mut left = prepare(lowerer, left, left_keys)?;
-    let mut right = prepare(lowerer, right, right_keys)?;
-    let expiry = match window {
-        Some(window) => {
-            let expire = |side: &mut Prepared| {
-                let column = side.keys.pop().expect("the bound stands behind the keys");
-                ExpireBy { column, delay_ms: window.delay_ms }
-            };
-            let (left, right) = (expire(&mut left), expire(&mut right));
-            Some(Expiry { left, right, left_speaks: window.whole, right_speaks: window.whole })
-        }
-        None => interval_expiry(&left_roles, &right_roles, &bounds),
-    };
+    let (left_keys, right_keys): (Vec<Physical>, Vec<Physical>) = keys.into_iter().unzip();
+    let left = prepare(lowerer, left, left_keys)?;
+    let right = prepare(lowerer, right, right_keys)?;
+    let expiry = expiry(lowerer, &left, &right, &left_roles, &right_roles, &bounds);
     let shift = left.flow.columns.len() as isize - left.width as isize;
     let filter = condition.map(|c| {
         map_columns(&c, |i| {
@@ -291,35 +269,60 @@ struct Expiry {
     right_speaks: bool,
 }
 
-/// Windows that both sides carry and are joined on: their rows go once it is closed.
-struct WindowKeys {
-    /// The key that tells when the window closes.
-    key: usize,
-    of: RoleWindow,
-    /// From that key to the last watermark at which the window is open.
-    delay_ms: i64,
-    /// Whether the keys tell windows apart.
-    whole: bool,
+fn expiry(
+    lowerer: &Lowerer,
+    left: &Prepared,
+    right: &Prepared,
+    left_roles: &[Role],
+    right_roles: &[Role],
+    bounds: &[TimeBounds],
+) -> Option<Expiry> {
+    window_expiry(lowerer, left, right, left_roles, right_roles)
+        .or_else(|| interval_expiry(left_roles, right_roles, bounds))
 }
 
-fn window_keys(left: &[Physical], right: &[Physical], left_roles: &[Role], right_roles: &[Role]) -> Option<WindowKeys> {
-    let mut start: Option<(RoleWindow, usize)> = None;
-    let mut end: Option<(RoleWindow, usize)> = None;
-    for (i, (l, r)) in left.iter().zip(right).enumerate() {
-        let (Some(l), Some(r)) = (column_index(l), column_index(r)) else { continue };
-        match (left_roles.get(l)?, right_roles.get(r)?) {
-            (Role::WindowStart(a), Role::WindowStart(b)) if a == b => start = Some((*a, i)),
-            (Role::WindowEnd(a), Role::WindowEnd(b)) if a == b => end = Some((*a, i)),
+/// Both sides carry the same windows and are joined on them: rows of a window go once it is closed.
+fn window_expiry(
+    lowerer: &Lowerer,
+    left: &Prepared,
+    right: &Prepared,
+    left_roles: &[Role],
+    right_roles: &[Role],
+) -> Option<Expiry> {
+    if !left.flow.append_only || !right.flow.append_only {
+        return None;
+    }
+    let mut start: Option<(RoleWindow, usize, usize)> = None;
+    let mut end: Option<(RoleWindow, usize, usize)> = None;
+    for (l, r) in left.keys.iter().zip(&right.keys) {
+        match (left_roles.get(*l)?, right_roles.get(*r)?) {
+            (Role::WindowStart(a), Role::WindowStart(b)) if a == b => start = Some((*a, *l, *r)),
+            (Role::WindowEnd(a), Role::WindowEnd(b)) if a == b => end = Some((*a, *l, *r)),
             _ => {}
         }
     }
-    let whole = start.is_some() && end.is_some() || end.or(start).is_some_and(|(of, _)| of.size_ms().is_some());
-    let (of, key, delay_ms) = match (start, end) {
-        (_, Some((of, key))) => (of, key, -1),
-        (Some((of, key)), None) => (of, key, of.size_ms()? - 1),
+    let (window, l, r, mut delay_ms) = match (start, end) {
+        (_, Some((window, l, r))) => (window, l, r, -1),
+        (Some((window, l, r)), None) => match window.shape {
+            WindowShape::Tumble { size_ms, .. } | WindowShape::Hop { size_ms, .. } => (window, l, r, size_ms - 1),
+            _ => return None,
+        },
         _ => return None,
     };
-    Some(WindowKeys { key, of, delay_ms, whole })
+    let shares_ends = matches!(window.shape, WindowShape::Session { .. } | WindowShape::Cumulate { .. });
+    let mut whole = end.is_some() && start.is_some() || !shares_ends;
+    if window.is_shifted {
+        // The watermark speaks of instants: in a zone with summer time rows are kept up to an hour longer than they must.
+        let (least, most) = super::window::zone_offsets_ms(lowerer.time_zone);
+        delay_ms -= least;
+        whole &= least == most;
+    }
+    Some(Expiry {
+        left: ExpireBy { column: l, delay_ms },
+        right: ExpireBy { column: r, delay_ms },
+        left_speaks: whole,
+        right_speaks: whole,
+    })
 }
 
 /// The times of both sides are at most so far apart: a row goes once no partner can come any more.

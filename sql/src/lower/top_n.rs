@@ -3,7 +3,6 @@
 
 use super::flow::{Flow, FlowColumn, Physical, Role, column_index, not_there, physical};
 use super::graph_builder::OperatorNode;
-use super::window::to_event_time;
 use super::{Lowerer, conjunction, conjuncts};
 use crate::plan::{columns_place, outward};
 use arrow::datatypes::FieldRef;
@@ -196,11 +195,15 @@ pub(super) fn keep_ranks(
     let width = flow.columns.len();
     let roles = flow.roles();
     let (append_only, bounded) = (flow.append_only, flow.bounded);
-    // Rows of a window that come all at once are ranked once and for good; windows that only share their start are not one.
-    let is_window = |k: &Physical| match column_index(k).map(|i| roles[i]) {
-        Some(Role::WindowEnd(_) | Role::WindowTime(_)) => true,
-        Some(Role::WindowStart(of)) => of.size_ms().is_some(),
-        _ => false,
+    // Rows of a window that come all at once are ranked once and for good. Cumulating windows and sessions may share their
+    // start and end at different times.
+    let is_window = |k: &Physical| {
+        use crate::plan::WindowShape::{Hop, Tumble};
+        match column_index(k).map(|i| roles[i]) {
+            Some(Role::WindowStart(window)) => matches!(window.shape, Tumble { .. } | Hop { .. }),
+            Some(Role::WindowEnd(_) | Role::WindowTime(_)) => true,
+            _ => false,
+        }
     };
     let of_window =
         |wanted: fn(Role) -> bool| partition.iter().filter_map(column_index).find(|column| wanted(roles[*column]));
@@ -227,11 +230,12 @@ pub(super) fn keep_ranks(
         .map(|(expr, ascending, nulls_first)| Ok(SortColumn { column: place(expr)?, ascending, nulls_first }))
         .collect::<Result<Vec<_>>>()?;
     let held = match held {
-        Some(end) => {
-            let Role::WindowEnd(of) = roles[end] else { unreachable!("it was found by this role") };
-            let bound = to_event_time(super::flow::column(&names, end), of, lowerer.time_zone);
-            Some(place(bound)?)
-        }
+        Some(column) => match roles[column] {
+            Role::WindowEnd(window) => {
+                Some(place(super::window::from_wall(&super::flow::column(&names, column), window, lowerer.time_zone))?)
+            }
+            _ => Some(column),
+        },
         None => None,
     };
     let below = flow.take(&mut lowerer.builder, exprs, fields)?.settle(&mut lowerer.builder)?;

@@ -43,7 +43,7 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
     }
     let base = |i: usize| column_index(&flow.columns[i].expr).expect("it was made a column");
     let is_instant = matches!(flow.columns[time].field.data_type(), DataType::Timestamp(_, Some(_)));
-    let window = RoleWindow { shape: tvf.shape, of_instants: is_instant };
+    let window = RoleWindow { shape: tvf.shape, is_shifted: is_instant && lowerer.time_zone != chrono_tz::Tz::UTC };
     let Some(shape) = in_zone(tvf.shape, is_instant, lowerer.time_zone) else {
         return by_wall_time(lowerer, flow, tvf, time, window).map(Some);
     };
@@ -143,7 +143,7 @@ fn by_wall_time(lowerer: &mut Lowerer, flow: Flow, tvf: &WindowTvf, time: usize,
         column.role = role;
         column.field = tvf_field(tvf, width + i);
         if i == 2 {
-            column.expr = to_event_time(Arc::clone(&column.expr), window, lowerer.time_zone);
+            column.expr = from_wall(&column.expr, window, lowerer.time_zone);
         }
     }
     flow.columns = columns;
@@ -178,8 +178,8 @@ impl WindowShift {
     pub(crate) fn shown_by_wall_time(&self, rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         let own = rows.schema();
         let last = rows.num_columns() - 1;
-        let window = RoleWindow { shape: self.shape, of_instants: true };
-        let time = to_event_time(super::flow::column(&own, last), window, self.zone);
+        let window = RoleWindow { shape: self.shape, is_shifted: true };
+        let time = from_wall(&super::flow::column(&own, last), window, self.zone);
         let mut columns = rows.columns().to_vec();
         columns[last] = time.evaluate(rows).and_then(|v| v.into_array(rows.num_rows())).map_err(outward)?;
         columns.remove(last - 3);
@@ -294,14 +294,6 @@ fn in_sessions(
     })
 }
 
-/// A start or end of a window in the time that watermarks count in: the opposite of [`to_wall`].
-pub(super) fn to_event_time(expr: Physical, window: RoleWindow, zone: chrono_tz::Tz) -> Physical {
-    if !window.of_instants || zone == chrono_tz::Tz::UTC {
-        return expr;
-    }
-    through_zone(&expr, SqlType::Timestamp(3), &SqlType::TimestampLtz(3), zone)
-}
-
 /// Start and end of a window as wall time, whatever the kind of the time column.
 pub(super) fn to_wall(expr: Physical, schema: &Schema, zone: chrono_tz::Tz) -> Physical {
     match expr.data_type(schema) {
@@ -312,6 +304,14 @@ pub(super) fn to_wall(expr: Physical, schema: &Schema, zone: chrono_tz::Tz) -> P
         return Arc::new(CastExpr::new(expr, DataType::Timestamp(TimeUnit::Millisecond, None), None));
     }
     through_zone(&expr, SqlType::TimestampLtz(3), &SqlType::Timestamp(3), zone)
+}
+
+/// Start or end of a window as the watermark speaks of it: the instant, where it is the wall time of one.
+pub(super) fn from_wall(expr: &Physical, window: RoleWindow, zone: chrono_tz::Tz) -> Physical {
+    if !window.is_shifted {
+        return Arc::clone(expr);
+    }
+    through_zone(expr, SqlType::Timestamp(3), &SqlType::TimestampLtz(3), zone)
 }
 
 fn through_zone(expr: &Physical, from: SqlType, to: &SqlType, zone: chrono_tz::Tz) -> Physical {

@@ -348,7 +348,7 @@ impl Operator for Running {
             }
             tables.push(FrozenTable::Keyed { name: GROUPS, key_count, rows: state_batch(columns)? });
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

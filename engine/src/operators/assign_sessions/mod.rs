@@ -320,7 +320,7 @@ impl Operator for Running {
             let groups = key_groups(&keys, ids.len())?;
             tables.push(FrozenTable::Grouped { name: ROWS, groups, rows: self.store.spread(&ids, Vec::new()) });
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

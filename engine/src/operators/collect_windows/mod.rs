@@ -183,7 +183,7 @@ impl Operator for Running {
                 rows: SpreadRows { parts, picks, more: Vec::new() },
             });
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

@@ -281,7 +281,7 @@ impl Operator for Running {
             keys = self.keys.ids();
         }
         if keys.is_empty() {
-            return Ok(FrozenTables::new(kind, Vec::new()));
+            return Ok(FrozenTables::frozen(kind, Vec::new()));
         }
         let table = if self.only_keys {
             let columns = self.keys.gather(&keys)?;
@@ -291,7 +291,7 @@ impl Operator for Running {
             let ids: Vec<u32> = keys.iter().map(|key| self.cells[*key as usize].best).collect();
             FrozenTable::Grouped { name: ROWS, groups, rows: self.store.spread(&ids, Vec::new()) }
         };
-        Ok(FrozenTables::new(kind, vec![table]))
+        Ok(FrozenTables::frozen(kind, vec![table]))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

@@ -425,7 +425,7 @@ impl Operator for Running {
         for (input, side) in self.sides.iter_mut().enumerate() {
             side.freeze(kind, input, &mut tables)?;
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

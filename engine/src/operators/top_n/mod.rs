@@ -488,7 +488,7 @@ impl Operator for Running {
             let rows = self.store.spread(&ids, vec![Arc::new(arrivals), Arc::new(owed)]);
             tables.push(FrozenTable::Grouped { name: ROWS, groups, rows });
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

@@ -397,7 +397,7 @@ impl Operator for Running {
             columns.splice(key_count..key_count, [constant(place.0), constant(place.1)]);
             tables.push(FrozenTable::Keyed { name: PANES, key_count, rows: state_batch(columns)? });
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {

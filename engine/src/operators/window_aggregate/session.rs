@@ -349,7 +349,7 @@ impl Operator for Sessions {
             session.unsaved = false;
             session.saved_first = Some(session.first);
         }
-        Ok(FrozenTables::new(kind, tables))
+        Ok(FrozenTables::frozen(kind, tables))
     }
 
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<()> {
