@@ -3,9 +3,11 @@
 use super::flow::{Flow, not_there, physical};
 use super::top_n::{Ranks, keep_ranks};
 use super::{Lowerer, below_names};
+use crate::plan::outward;
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, LogicalPlan, Sort};
+use datafusion::logical_expr::{Expr, Limit, LogicalPlan, Projection, Sort};
 use freshet_types::{Error, Result};
+use std::sync::Arc;
 
 pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<Flow>> {
     match plan {
@@ -19,6 +21,16 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
                         (a, b) => a.or(b.map(|b| b.saturating_sub(skip))),
                     };
                     first_rows(lowerer, &sort.input, Some(sort), skip, fetch).map(Some)
+                }
+                // Columns that only the order needs are taken away between the two: the limit belongs to the order.
+                LogicalPlan::Projection(projection) => {
+                    let below = Limit { input: Arc::clone(&projection.input), ..limit.clone() };
+                    let moved = Projection::try_new_with_schema(
+                        projection.expr.clone(),
+                        Arc::new(LogicalPlan::Limit(below)),
+                        Arc::clone(&projection.schema),
+                    );
+                    lowerer.lower(&LogicalPlan::Projection(moved.map_err(outward)?)).map(Some)
                 }
                 _ => first_rows(lowerer, &limit.input, None, skip, fetch).map(Some),
             }

@@ -5,7 +5,9 @@ use crate::SegmentKind;
 use crate::operators::key_table::{KeyTable, NONE};
 use crate::operators::row_store::RowStore;
 use crate::operators::segment::{FrozenTable, SpreadRows, forget_repeated, key_groups};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit, TimestampMillisecondType, UInt64Type};
@@ -523,7 +525,10 @@ impl Side {
         let number = |c: usize| rows.column(width + c).as_primitive::<Int64Type>().clone();
         let (weights, matches, shown) = (number(1), number(2), number(3));
         let ids: Vec<u32> = if kind == ROWS {
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), rows.columns()[..width].to_vec())?;
+            // A side of which no column is needed has rows all the same.
+            let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+            let columns = rows.columns()[..width].to_vec();
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
             let changes = ChangeBatch::inserts(batch);
             let keys = self.key_columns(&changes);
             self.insert(&changes, &keys, &[], Some(&serials))?

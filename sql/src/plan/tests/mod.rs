@@ -236,6 +236,8 @@ fn streams_give_what_batches_give() {
         "SELECT o.id, c.v FROM orders o JOIN changes c ON o.id = c.k",
         "SELECT id FROM orders ORDER BY amount DESC, id LIMIT 2",
         "SELECT id FROM orders ORDER BY amount, id LIMIT 2 OFFSET 1",
+        "SELECT COUNT(*), MAX(id) FROM (SELECT id, amount, customer FROM orders ORDER BY amount DESC, id LIMIT 2)",
+        "SELECT paid FROM payments JOIN (SELECT id, amount FROM orders ORDER BY amount DESC, id DESC LIMIT 1) ON id = order_id",
         "SELECT window_start, window_end, SUM(amount) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '5' SECOND))
          GROUP BY window_start, window_end",
         "SELECT window_end, customer, COUNT(*) FROM TABLE(CUMULATE(DATA => TABLE orders, TIMECOL => DESCRIPTOR(ts),

@@ -381,7 +381,7 @@ fn check(seed: u64) -> Result<Checked, String> {
 
 #[test]
 fn seeds_that_failed_once() {
-    for seed in [4910858652182460897, 17055933488488233876] {
+    for seed in [4910858652182460897, 17055933488488233876, 14213039793164719704, 120981284392013442] {
         check(seed).unwrap();
     }
 }
