@@ -131,7 +131,7 @@ fn nested_values_and_control_characters_have_their_form() {
     let json: serde_json::Value = serde_json::from_str(&rows("json")).unwrap();
     assert_eq!(json["a"], serde_json::json!([1, 2]));
     assert_eq!(json["m"], serde_json::json!({ "k": null }));
-    assert_eq!(json["r"].as_object().unwrap().values().last().unwrap(), "x\"");
+    assert_eq!(json["r"].as_object().unwrap().values().next_back().unwrap(), "x\"");
 }
 
 #[test]

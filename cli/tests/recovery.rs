@@ -1,6 +1,8 @@
 //! What a job says and does when its files are damaged, gone, or held by another process: one clear line, exit 1, and what
 //! was written stays as it is.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
