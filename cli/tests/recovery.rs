@@ -144,8 +144,16 @@ fn a_damaged_or_missing_state_file_is_named() {
 
 #[test]
 fn going_on_from_an_older_checkpoint_repeats_nothing_in_silence() {
-    let place = twice();
-    std::fs::remove_file(place.files("root-").pop().unwrap()).unwrap();
+    let place = Place::new();
+    place.give("a.csv", 0..300);
+    place.succeed();
+    let files = || std::fs::read_dir(place.path("data/jobs/job")).unwrap().map(|f| f.unwrap().path());
+    let kept: Vec<_> = files().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    place.give("b.csv", 300..500);
+    place.succeed();
+    // The job's files are those of the first run again, as after a backup was played back; the table is ahead of them.
+    files().for_each(|path| std::fs::remove_file(path).unwrap());
+    kept.iter().for_each(|(bytes, path)| std::fs::write(path, bytes).unwrap());
     place.give("c.csv", 500..600);
     let line = place.fail();
     assert!(line.starts_with("error: lake.ahead: "), "{line}");
