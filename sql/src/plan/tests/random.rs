@@ -390,10 +390,7 @@ fn seeds_that_failed_once() {
 #[test]
 fn streams_equal_batches() {
     let set = |name: &str| freshet_types::env::var(name).and_then(|v| v.parse::<u64>().ok());
-    let (first, count) = (
-        set("FRESHET_QUERIES_FIRST").unwrap_or(1),
-        set("FRESHET_QUERIES").unwrap_or(60),
-    );
+    let (first, count) = (set("FRESHET_QUERIES_FIRST").unwrap_or(1), set("FRESHET_QUERIES").unwrap_or(60));
     let (mut failed, mut refused) = (Vec::new(), 0);
     for i in 0..count {
         match check(first.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))) {
