@@ -1,6 +1,7 @@
 //! A table by its folder, without a catalog: for a look at tables that somebody copied or that another program keeps.
 //!
-//! Its files are looked for in that folder, wherever the metadata says that they once were.
+//! Its files are looked for in that folder, wherever the metadata says that they once were. Where the metadata holds
+//! relative locations and the table lies where they say, they may name files beside the table.
 
 use crate::io::LakeIo;
 use crate::metadata;
@@ -20,12 +21,21 @@ pub(crate) fn open(folder: &str, clock: &Arc<dyn Clock>) -> Result<Option<LakeTa
     let file = std::path::absolute(&file).unwrap_or(file).display().to_string();
     let io = LakeIo::open(&[&folder], &Options::default())?;
     let location = metadata::parse(&io.read(&file)?, &file)?.location().to_string();
-    let mut io = io.relative_to(&folder);
     let bare = location.strip_prefix("file://").unwrap_or(&location).trim_start_matches("./").to_string();
+    let base = base(&folder, &bare);
+    let mut io = io.with_root(base)?.relative_to(base);
     for from in [location.clone(), bare.clone(), format!("./{bare}"), format!("file://{bare}")] {
         io = io.moved(&from, &folder);
     }
     LakeTable::from_files(io, &file, Arc::clone(clock)).map(Some)
+}
+
+/// What relative locations are relative to: where the table's own location is one and ends the path of `folder`, what
+/// stands before it; else the folder.
+fn base<'a>(folder: &'a str, location: &str) -> &'a str {
+    let is_relative = !location.is_empty() && !location.starts_with('/') && !location.contains("://");
+    let before = folder.strip_suffix(location.trim_end_matches('/')).filter(|_| is_relative);
+    before.and_then(|b| b.strip_suffix('/')).filter(|b| !b.is_empty()).unwrap_or(folder)
 }
 
 /// The folder of a table and its newest metadata file.
@@ -55,6 +65,15 @@ mod tests {
     use super::*;
     use crate::testing::{Job, Lake, expected, rows, summary};
     use freshet_types::SystemClock;
+
+    #[test]
+    fn relative_locations_begin_where_the_tables_own_does() {
+        assert_eq!(base("/here/data/db/t", "data/db/t"), "/here");
+        for location in ["db/t", "other/t", "atab/db/t", "", "/here/data/db/t", "s3://b/data/db/t"] {
+            let expected = if location == "db/t" { "/here/data" } else { "/here/data/db/t" };
+            assert_eq!(base("/here/data/db/t", location), expected, "{location}");
+        }
+    }
 
     #[test]
     fn a_copied_table_is_read_where_it_lies_now() {
