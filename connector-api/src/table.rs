@@ -1,7 +1,7 @@
 //! A table as a connector sees it: its columns with their origin, its options, its keys.
 
 use arrow::datatypes::{Schema, SchemaRef};
-use freshet_types::{Options, SqlField};
+use freshet_types::{Options, SqlField, SqlType};
 use std::sync::Arc;
 
 /// Where a column's values come from.
@@ -25,6 +25,26 @@ pub struct ColumnSpec {
     pub field: SqlField,
     /// Where its values come from.
     pub origin: ColumnOrigin,
+    /// What a reader gives of a ROW of which not all fields are wanted; none: all of it. Records are judged by the whole.
+    pub wanted: Option<SqlType>,
+}
+
+impl ColumnSpec {
+    /// A column that comes from the record.
+    pub fn physical(field: SqlField) -> Self {
+        Self { field, origin: ColumnOrigin::Physical, wanted: None }
+    }
+
+    /// A column that the connector fills, under `key`.
+    pub fn metadata(field: SqlField, key: impl Into<String>, read_only: bool) -> Self {
+        Self { field, origin: ColumnOrigin::Metadata { key: key.into(), read_only }, wanted: None }
+    }
+
+    /// The column as readers give it.
+    fn read(&self) -> SqlField {
+        let sql_type = self.wanted.as_ref().unwrap_or(&self.field.sql_type).clone();
+        SqlField { sql_type, ..self.field.clone() }
+    }
 }
 
 /// A table as a connector sees it.
@@ -43,9 +63,14 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
-    /// Arrow schema of all columns: what a reader gives without a projection, and what a writer gets.
+    /// Arrow schema of all columns as they are declared: by it records are judged, and a writer gets it.
     pub fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(|c| c.field.to_arrow()).collect::<Vec<_>>()))
+    }
+
+    /// Arrow schema of all columns as readers give them: that of the declaration, but for ROWs with fields that nobody wants.
+    pub fn read_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(|c| c.read().to_arrow()).collect::<Vec<_>>()))
     }
 
     /// Columns that come from the record, as indices into `columns`.

@@ -1,6 +1,6 @@
 //! What the connectors' tests share: a table from a few lines, an environment with a clock that stands still.
 
-use freshet_connector_api::{ColumnOrigin, ColumnSpec, ConnectorEnv, TableSpec};
+use freshet_connector_api::{ColumnSpec, ConnectorEnv, TableSpec};
 use freshet_types::{SqlField, SqlType, VirtualClock};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -28,10 +28,7 @@ pub(crate) fn env(state_dir: &Path) -> (ConnectorEnv, Arc<KeptConsole>, Arc<Virt
 }
 
 pub(crate) fn table(columns: &[(&str, SqlType)], options: &[(&str, &str)]) -> TableSpec {
-    let column = |(name, sql_type): &(&str, SqlType)| ColumnSpec {
-        field: SqlField::new(*name, sql_type.clone()),
-        origin: ColumnOrigin::Physical,
-    };
+    let column = |(name, sql_type): &(&str, SqlType)| ColumnSpec::physical(SqlField::new(*name, sql_type.clone()));
     TableSpec {
         name: "test".into(),
         columns: columns.iter().map(column).collect(),

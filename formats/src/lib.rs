@@ -69,13 +69,19 @@ pub trait Format: Send + Sync {
     /// How records lie in a file.
     fn framing(&self, options: &Options) -> Framing;
 
+    /// Whether fields of a ROW are found by their names, so that a reader may leave out those that nobody wants.
+    fn finds_fields_by_name(&self) -> bool {
+        false
+    }
+
     /// Whether a file may get more records once it is written.
     fn files_grow(&self) -> bool {
         true
     }
 
     /// A decoder for single records into `schema`: names decide which field goes where. The other columns of `full_schema`
-    /// are checked and not kept, so that a record is good or bad whatever is read of it.
+    /// are checked and not kept, so that a record is good or bad whatever is read of it; likewise the other fields of a ROW,
+    /// where [`Format::finds_fields_by_name`].
     fn decoder(&self, schema: &SchemaRef, full_schema: &SchemaRef, options: &Options)
     -> Result<Box<dyn RecordDecoder>>;
 

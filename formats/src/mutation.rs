@@ -3,10 +3,11 @@
 //!
 //! Seeded, so that a failure comes again; `FRESHET_FUZZ_ROUNDS` makes it longer.
 
+use crate::adapt::select;
 use crate::conformance::{Dice, flat_types, nested_types, sample};
 use crate::{Format, avro::Avro, csv::Csv, json::Json, parquet::Parquet, raw::Raw};
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use freshet_types::{Options, SqlField, SqlType};
 use std::io::Cursor;
 use std::sync::Arc;
@@ -71,10 +72,37 @@ fn damage(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Columns of `fields` that are read: all, none, the first, every other one, those left, in reverse order.
-fn projections(fields: usize) -> Vec<Vec<usize>> {
-    let all = || 0..fields;
-    vec![all().collect(), vec![], vec![0], all().step_by(2).collect(), all().rev().filter(|i| i % 2 == 1).collect()]
+/// What is read of `schema`: all, nothing, the first column, every other one, those left, in reverse order; and of each ROW
+/// its first field alone or all others, where a format can leave fields out.
+fn projections(schema: &Schema, leaves_fields_out: bool) -> Vec<SchemaRef> {
+    let all = || 0..schema.fields().len();
+    let mut wanted = vec![
+        all().collect(),
+        vec![],
+        vec![0],
+        all().step_by(2).collect(),
+        all().rev().filter(|i| i % 2 == 1).collect::<Vec<_>>(),
+    ];
+    let mut reads: Vec<SchemaRef> = wanted.drain(..).map(|w| Arc::new(schema.project(&w).unwrap())).collect();
+    if leaves_fields_out {
+        for first in [true, false] {
+            let part = schema.fields().iter().map(|f| part_of_row(f, first)).collect::<Vec<_>>();
+            reads.push(Arc::new(Schema::new(part)));
+        }
+    }
+    reads
+}
+
+/// `field` with the first field of each ROW in it, or all others.
+fn part_of_row(field: &FieldRef, first: bool) -> FieldRef {
+    match field.data_type() {
+        DataType::Struct(fields) if fields.len() > 1 => {
+            let (head, tail) = fields.split_at(1);
+            let kept: Fields = if first { head } else { tail }.iter().map(|f| part_of_row(f, first)).collect();
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Struct(kept)))
+        }
+        _ => Arc::clone(field),
+    }
 }
 
 fn damaged_records(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlField]) {
@@ -95,8 +123,7 @@ fn damaged_records(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlF
         let shown = || format!("round {round}: {}", String::from_utf8_lossy(&bad));
         // What the full table makes of it: refused, or so many rows.
         let mut known: Option<RecordBatch> = None;
-        for wanted in projections(fields.len()) {
-            let read: SchemaRef = Arc::new(schema.project(&wanted).unwrap());
+        for read in projections(&schema, format.finds_fields_by_name()) {
             let mut decoder = format.decoder(&read, &schema, &options).unwrap();
             let mut refused = false;
             for (row, record) in records.iter().enumerate() {
@@ -109,7 +136,7 @@ fn damaged_records(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlF
             let rows = decoder.finish().unwrap();
             let more = rows.num_rows() - (ROWS - 1);
             assert!(!refused || more == 0, "a refused record leaves a row in {}", shown());
-            let neighbours = batch.project(&wanted).unwrap();
+            let neighbours = select(&batch, &read).unwrap();
             assert!(rows.slice(0, victim) == neighbours.slice(0, victim), "a row before it changes in {}", shown());
             let (behind, count) = (victim + more, ROWS - 1 - victim);
             assert!(
@@ -121,8 +148,8 @@ fn damaged_records(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlF
             match &known {
                 None => known = Some(own),
                 Some(all) => {
-                    assert!(own.num_rows() == all.num_rows(), "{wanted:?} decides over {}", shown());
-                    assert!(own == all.project(&wanted).unwrap(), "{wanted:?} reads something else in {}", shown());
+                    assert!(own.num_rows() == all.num_rows(), "{read:?} decides over {}", shown());
+                    assert!(own == select(all, &read).unwrap(), "{read:?} reads something else in {}", shown());
                 }
             }
         }
@@ -157,9 +184,9 @@ fn damaged_files(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlFie
             1 => [damage(&file[..edge], &mut dice), file[edge..].to_vec()].concat(),
             _ => [file[..file.len() - edge].to_vec(), damage(&file[file.len() - edge..], &mut dice)].concat(),
         };
-        let wanted = dice.one_of(&projections(fields.len()));
+        let read = dice.one_of(&projections(&schema, false)).clone();
         let start = Instant::now();
-        for schema in [&schema, &Arc::new(Schema::empty()), &Arc::new(schema.project(&wanted).unwrap())] {
+        for schema in [&schema, &Arc::new(Schema::empty()), &read] {
             if let Ok(mut reader) = format.open(Box::new(Cursor::new(broken.clone())), schema, &options) {
                 while let Ok(Some(rows)) = reader.next(1_000) {
                     assert_eq!(&rows.schema(), schema);

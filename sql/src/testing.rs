@@ -50,11 +50,14 @@ impl Connector for Rows {
     fn options(&self) -> &'static [OptionSpec] {
         OPTIONS
     }
+    fn format_prefixes(&self) -> &'static [&'static str] {
+        &[""]
+    }
     fn source(&self, table: &TableSpec, _: &ConnectorEnv) -> Result<Arc<dyn Source>> {
         let name = table.options.get("data").unwrap_or_default().to_string();
         Ok(Arc::new(RowsSource {
             text: rows().get(&name).cloned().unwrap_or_default(),
-            schema: table.schema(),
+            schema: table.read_schema(),
             changelog: table.options.bool("changelog")?.unwrap_or(false),
             unbounded: table.options.bool("unbounded")?.unwrap_or(false),
         }))

@@ -6,8 +6,8 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use freshet_connector_api::conformance::{SinkCase, check_sink};
 use freshet_connector_api::connector::Console;
 use freshet_connector_api::{
-    AssignedSplit, ColumnOrigin, ColumnSpec, Connector, ConnectorEnv, DeadLetter, Guarantee, Offset, Poll, PollLimit,
-    Sink, Source, SplitId, TableSpec, WriterContext,
+    AssignedSplit, ColumnSpec, Connector, ConnectorEnv, DeadLetter, Guarantee, Offset, Poll, PollLimit, Sink, Source,
+    SplitId, TableSpec, WriterContext,
 };
 use freshet_connectors::kafka::Kafka as KafkaConnector;
 use freshet_testkit::services::{KAFKA_PASSWORD, KAFKA_USER, Kafka};
@@ -100,10 +100,12 @@ fn env(state_dir: &Path) -> ConnectorEnv {
 
 /// A table of column `n`, and of those given.
 fn table(topic: &str, more: &[(&str, SqlType, Option<&str>)], options: &[(&str, &str)]) -> TableSpec {
-    let column = |name: &str, sql_type: SqlType, metadata: Option<&str>| ColumnSpec {
-        field: SqlField::new(name, sql_type),
-        origin: metadata
-            .map_or(ColumnOrigin::Physical, |key| ColumnOrigin::Metadata { key: key.into(), read_only: false }),
+    let column = |name: &str, sql_type: SqlType, metadata: Option<&str>| {
+        let field = SqlField::new(name, sql_type);
+        match metadata {
+            None => ColumnSpec::physical(field),
+            Some(key) => ColumnSpec::metadata(field, key, false),
+        }
     };
     let mut columns = vec![column("n", SqlType::BigInt, None)];
     columns.extend(more.iter().map(|(name, sql_type, metadata)| column(name, sql_type.clone(), *metadata)));
@@ -401,7 +403,7 @@ fn tls_and_sasl_by_the_properties_of_javas_client() {
         format!("org.apache.kafka.common.security.{module} required username=\"{KAFKA_USER}\" password=\"{password}\";")
     };
     let table = |mechanism: &str, jaas: &str, trust: &str| {
-        let columns = vec![ColumnSpec { field: SqlField::new("n", SqlType::BigInt), origin: ColumnOrigin::Physical }];
+        let columns = vec![ColumnSpec::physical(SqlField::new("n", SqlType::BigInt))];
         let options = [
             ("connector", "kafka"),
             ("topic", "secured"),

@@ -6,7 +6,7 @@ use arrow::array::{Int64Array, RecordBatch};
 use freshet_connector_api::conformance::{SinkCase, check_sink};
 use freshet_connector_api::connector::Console;
 use freshet_connector_api::{
-    AssignedSplit, ColumnOrigin, ColumnSpec, Connector, ConnectorEnv, Poll, PollLimit, TableSpec, WriterContext,
+    AssignedSplit, ColumnSpec, Connector, ConnectorEnv, Poll, PollLimit, TableSpec, WriterContext,
 };
 use freshet_connectors::filesystem::Filesystem;
 use freshet_connectors::storage::Storage;
@@ -153,7 +153,7 @@ fn sink(url: &str, options: &Options) {
     let field = SqlField::new("a", SqlType::BigInt);
     let table = TableSpec {
         name: "check".into(),
-        columns: vec![ColumnSpec { field, origin: ColumnOrigin::Physical }],
+        columns: vec![ColumnSpec::physical(field)],
         options,
         primary_key: Vec::new(),
         partition_keys: Vec::new(),

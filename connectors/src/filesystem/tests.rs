@@ -6,8 +6,8 @@ use crate::testing::{env, table, texts};
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use freshet_connector_api::conformance::{SinkCase, SourceCase, check_sink, check_source};
 use freshet_connector_api::{
-    AssignedSplit, Boundedness, ColumnOrigin, ColumnSpec, Commit, Connector, ConnectorEnv, DeadLetter, Poll, PollLimit,
-    Source, TableSpec, WriterContext,
+    AssignedSplit, Boundedness, ColumnSpec, Commit, Connector, ConnectorEnv, DeadLetter, Poll, PollLimit, Source,
+    TableSpec, WriterContext,
 };
 use freshet_types::{ChangeBatch, CheckpointId, Epoch, Options, SqlField, SqlType, Watermark};
 use std::sync::Arc;
@@ -76,8 +76,7 @@ fn files(path: &str, format: &str, extra: &[(&str, &str)]) -> TableSpec {
 }
 
 fn metadata(name: &str, key: &str, sql_type: SqlType) -> ColumnSpec {
-    let origin = ColumnOrigin::Metadata { key: key.into(), read_only: true };
-    ColumnSpec { field: SqlField::new(name, sql_type), origin }
+    ColumnSpec::metadata(SqlField::new(name, sql_type), key, true)
 }
 
 #[test]
@@ -248,7 +247,7 @@ fn partitions_and_metadata_are_columns() {
     place.storage("in").put_durable("day=2024-02-02/n=__DEFAULT_PARTITION__/y.csv", "2,b\n3,c\n").unwrap();
     place.storage("in").put_durable("day=oops/n=1/z.csv", "4,d\n").unwrap();
     let mut table = files(&place.path("in"), "csv", &[]);
-    let physical = |name: &str, t| ColumnSpec { field: SqlField::new(name, t), origin: ColumnOrigin::Physical };
+    let physical = |name: &str, t| ColumnSpec::physical(SqlField::new(name, t));
     table.columns.insert(0, physical("day", SqlType::Date));
     table.columns.push(physical("n", SqlType::Int));
     table.columns.push(metadata("file", "file.name", SqlType::STRING));

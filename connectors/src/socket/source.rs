@@ -64,7 +64,7 @@ impl Source for SocketSource {
     }
 
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {
-        let schema: SchemaRef = Arc::new(self.table.schema().project(projection)?);
+        let schema: SchemaRef = Arc::new(self.table.read_schema().project(projection)?);
         let (framing, decoder) = self.framing_and_decoder(&schema)?;
         Ok(Box::new(SocketReader {
             options: self.options.clone(),

@@ -86,6 +86,11 @@ impl Column {
     /// # Errors
     /// `format.type` for a type that no text format can hold.
     pub(crate) fn new(field: &Field) -> Result<Self> {
+        Self::part(field, field)
+    }
+
+    /// An empty column for `field` that hands out what `part` has of it: a ROW may have fields that are only checked.
+    pub(crate) fn part(part: &Field, field: &Field) -> Result<Self> {
         let refuse = || {
             Error::unsupported("format.type", format!("type {} cannot be decoded", field.data_type()))
                 .at("column", field.name())
@@ -132,7 +137,10 @@ impl Column {
                 }
                 Kind::Map(Box::new(MapColumn::new(entries, value)?))
             }
-            DataType::Struct(fields) => Kind::Row(Box::new(RowColumn::new(fields)?)),
+            DataType::Struct(fields) => {
+                let DataType::Struct(read) = part.data_type() else { return Err(refuse()) };
+                Kind::Row(Box::new(RowColumn::part(read, fields)?))
+            }
             _ => return Err(refuse()),
         };
         Ok(Self {
@@ -140,7 +148,7 @@ impl Column {
             label: sql.sql_type.to_string(),
             nullable: field.is_nullable(),
             kind,
-            data_type: field.data_type().clone(),
+            data_type: part.data_type().clone(),
         })
     }
 

@@ -171,33 +171,36 @@ pub(crate) struct RowColumn {
     pub(crate) keys: Keys,
     /// Fields that must not be NULL.
     required: Vec<usize>,
+    /// The fields that are handed out.
     schema: Fields,
     /// Number of fields that are handed out; those behind them are only checked.
     read: usize,
 }
 
 impl RowColumn {
-    pub(crate) fn new(schema: &Fields) -> Result<Self> {
-        let fields = schema.iter().map(|f| Column::new(f)).collect::<Result<Vec<_>>>()?;
+    /// The fields of `read`, then those of `full` that are not among them, which are only checked.
+    pub(crate) fn part(read: &Fields, full: &Fields) -> Result<Self> {
+        let whole = |part: &FieldRef| full.find(part.name()).map_or_else(|| Arc::clone(part), |(_, f)| Arc::clone(f));
+        let mut fields = read.iter().map(|f| Column::part(f, &whole(f))).collect::<Result<Vec<_>>>()?;
+        for field in full.iter().filter(|f| read.find(f.name()).is_none()) {
+            let mut column = Column::new(field)?;
+            column.leave_unread();
+            fields.push(column);
+        }
         Ok(Self {
             len: 0,
             gaps: Gaps::default(),
-            keys: Keys::new(schema.iter().map(|f| f.name().as_str())),
-            required: (0..schema.len()).filter(|i| !schema[*i].is_nullable()).collect(),
+            keys: Keys::new(fields.iter().map(|f| f.name.as_str())),
+            required: (0..fields.len()).filter(|i| !fields[*i].nullable).collect(),
             fields,
-            schema: schema.clone(),
-            read: schema.len(),
+            schema: read.clone(),
+            read: read.len(),
         })
     }
 
-    /// The columns of a record: those of `read`, then those of `full` that are not among them, which are only checked.
+    /// The columns of a record.
     pub(crate) fn of_record(read: &Schema, full: &Schema) -> Result<Self> {
-        let unread = full.fields().iter().filter(|f| read.fields().find(f.name()).is_none());
-        let all: Fields = read.fields().iter().chain(unread).cloned().collect();
-        let mut columns = Self::new(&all)?;
-        columns.read = read.fields().len();
-        columns.fields[columns.read..].iter_mut().for_each(Column::leave_unread);
-        Ok(columns)
+        Self::part(read.fields(), full.fields())
     }
 
     pub(crate) fn len(&self) -> usize {

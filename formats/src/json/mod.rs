@@ -143,6 +143,10 @@ impl Format for Json {
         OPTIONS
     }
 
+    fn finds_fields_by_name(&self) -> bool {
+        true
+    }
+
     fn framing(&self, _options: &Options) -> Framing {
         Framing::Lines
     }

@@ -34,7 +34,7 @@ impl SourceRows {
             return Err(Error::invalid("query.unbounded", format!("table \"{}\" never ends", table.id))
                 .hint("run the query as a stream: SET 'execution.runtime-mode' = 'streaming'"));
         }
-        let read = TableRead::new(table, wanted)?;
+        let read = TableRead::new(table, &table.spec, wanted)?;
         let output = Arc::new(Schema::new(
             wanted.iter().map(|i| table.schema.field(*i).clone().with_nullable(true)).collect::<Vec<_>>(),
         ));

@@ -70,7 +70,7 @@ impl TableDefinition {
                     }
                     ColumnKind::Computed { .. } => return None,
                 };
-                Some(ColumnSpec { field: column.field()?, origin })
+                Some(ColumnSpec { field: column.field()?, origin, wanted: None })
             })
             .collect();
         let index = |name: &str| columns.iter().position(|c| c.field.name == name);

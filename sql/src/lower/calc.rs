@@ -1,10 +1,9 @@
 //! Projections, filters and names: they pile up on a flow and become one calc node.
 
 use super::Lowerer;
-use super::flow::Flow;
+use super::flow::{Flow, renamed};
 use datafusion::logical_expr::LogicalPlan;
 use freshet_types::Result;
-use std::sync::Arc;
 
 pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<Flow>> {
     Ok(Some(match plan {
@@ -19,7 +18,7 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
         LogicalPlan::SubqueryAlias(alias) => {
             let mut flow = lowerer.lower(&alias.input)?;
             for (column, field) in flow.columns.iter_mut().zip(alias.schema.fields()) {
-                column.field = Arc::clone(field);
+                column.field = renamed(field, &column.field);
             }
             flow
         }

@@ -163,12 +163,12 @@ impl Flow {
         let mut new_place: BTreeMap<usize, usize> = BTreeMap::new();
         let mut columns = Vec::with_capacity(exprs.len());
         for (i, (expr, field)) in exprs.iter().zip(fields).enumerate() {
-            let role = match column_index(expr) {
+            let (role, field) = match column_index(expr) {
                 Some(from) => {
                     new_place.entry(from).or_insert(i);
-                    flow.columns[from].role
+                    (flow.columns[from].role, renamed(&field, &flow.columns[from].field))
                 }
-                None => computed_role(expr),
+                None => (computed_role(expr), field),
             };
             columns.push(FlowColumn { expr: flow.substitute(expr), field, role });
         }
@@ -259,6 +259,17 @@ fn computed_role(expr: &Physical) -> Role {
 /// A field that may be NULL.
 pub(crate) fn loosened(field: &FieldRef) -> FieldRef {
     if field.is_nullable() { Arc::clone(field) } else { Arc::new(field.as_ref().clone().with_nullable(true)) }
+}
+
+/// `field`, which stands for `old` under another name, with the type of `old`: a ROW may be read with less in it than the plan
+/// says.
+pub(super) fn renamed(field: &FieldRef, old: &FieldRef) -> FieldRef {
+    match (field.data_type(), old.data_type()) {
+        (DataType::Struct(planned), DataType::Struct(read)) if planned != read => {
+            Arc::new(field.as_ref().clone().with_data_type(old.data_type().clone()))
+        }
+        _ => Arc::clone(field),
+    }
 }
 
 /// A field without a qualifier.

@@ -14,6 +14,7 @@ mod grouping_sets;
 mod interval;
 mod join;
 mod limit;
+mod nested;
 mod scan;
 mod sink;
 mod top_n;

@@ -1,14 +1,15 @@
 //! Tables: each is read once per job, with the columns that any of its queries needs, whatever number of queries read it.
 
 use super::Lowerer;
-use super::flow::{Flow, Role, physical};
+use super::flow::{Flow, Role, physical, renamed};
+use super::nested::WantedFields;
 use crate::plan::{ColumnFrom, Table, outward, own_schema, table_of, watermark_type};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
-use freshet_connector_api::{Boundedness, ConnectorEnv};
+use freshet_connector_api::{Boundedness, ConnectorEnv, TableSpec};
 use freshet_engine::{NodeKind, SourceNode, WatermarkSpec};
 use freshet_types::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Needs {
     columns: BTreeMap<String, BTreeSet<usize>>,
+    fields: WantedFields,
     env: Option<ConnectorEnv>,
 }
 
@@ -25,7 +27,9 @@ impl Needs {
     /// Columns that `plans` need.
     pub(crate) fn of(plans: &[&LogicalPlan], env: &ConnectorEnv) -> Result<Self> {
         let mut columns: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        let mut fields = WantedFields::default();
         for plan in plans {
+            fields.add(plan)?;
             plan.apply_with_subqueries(|node| {
                 if let LogicalPlan::TableScan(scan) = node
                     && let Some(table) = table_of(&scan.source)
@@ -40,7 +44,7 @@ impl Needs {
             })
             .map_err(outward)?;
         }
-        Ok(Self { columns, env: Some(env.clone()) })
+        Ok(Self { columns, fields, env: Some(env.clone()) })
     }
 }
 
@@ -60,7 +64,7 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
     for (column, field) in wanted.iter().zip(scan.projected_schema.fields()) {
         let place = kept.iter().position(|k| k == column).expect("the source reads what any scan needs");
         exprs.push(Arc::new(Column::new(field.name(), place)));
-        fields.push(Arc::clone(field));
+        fields.push(renamed(field, &flow.columns[place].field));
     }
     Ok(Some(flow.take(&mut lowerer.builder, exprs, fields)?))
 }
@@ -78,8 +82,8 @@ pub(crate) struct TableRead {
 }
 
 impl TableRead {
-    /// Reads the columns `wanted`, and no more than they take.
-    pub(crate) fn new(table: &Table, wanted: &[usize]) -> Result<Self> {
+    /// Reads the columns `wanted`, and no more than they take, of a connector that was given `spec`.
+    pub(crate) fn new(table: &Table, spec: &TableSpec, wanted: &[usize]) -> Result<Self> {
         let spec_schema = table.spec_schema()?;
         let mut reads: BTreeSet<usize> = BTreeSet::new();
         for column in wanted {
@@ -97,7 +101,7 @@ impl TableRead {
             reads.insert(narrowest_of_spec(table));
         }
         let projection: Vec<usize> = reads.into_iter().collect();
-        let read_schema = Arc::new(table.spec.schema().project(&projection)?);
+        let read_schema = Arc::new(spec.read_schema().project(&projection)?);
         let read_own = own_schema(&read_schema)?;
         let mut exprs: Vec<Arc<dyn PhysicalExpr>> = Vec::with_capacity(wanted.len());
         let mut fields = Vec::with_capacity(wanted.len());
@@ -108,6 +112,7 @@ impl TableRead {
                 ColumnFrom::Spec(i) => {
                     let place = projection.iter().position(|r| r == i).expect("it was put there");
                     exprs.push(Arc::new(Column::new(field.name(), place)));
+                    field = field.with_data_type(read_schema.field(place).data_type().clone());
                 }
                 ColumnFrom::Computed(expr) => {
                     let expr = physical(expr, &read_own)?;
@@ -129,7 +134,11 @@ impl TableRead {
 /// The node that reads a table, and which of its columns the node gives.
 fn read(lowerer: &mut Lowerer, table: &Table) -> Result<(Flow, Vec<usize>)> {
     let env = lowerer.needs.env.as_ref().expect("needs are found before lowering");
-    let source = table.source(env)?;
+    let pruned = lowerer.needs.fields.prune(table)?;
+    let source = match &pruned {
+        Some(spec) => table.source_of(spec, env)?,
+        None => table.source(env)?,
+    };
     let mut kept: BTreeSet<usize> = lowerer.needs.columns.get(&table.id).cloned().unwrap_or_default();
     let whole = Schema::new(table.columns.iter().map(|c| c.field.to_arrow()).collect::<Vec<_>>());
     if let Some(rowtime) = &table.rowtime {
@@ -142,7 +151,8 @@ fn read(lowerer: &mut Lowerer, table: &Table) -> Result<(Flow, Vec<usize>)> {
         kept.insert(narrowest(table));
     }
     let kept: Vec<usize> = kept.into_iter().collect();
-    let TableRead { projection, read_schema, exprs, fields } = TableRead::new(table, &kept)?;
+    let TableRead { projection, read_schema, exprs, fields } =
+        TableRead::new(table, pruned.as_ref().unwrap_or(&table.spec), &kept)?;
     let roles: Vec<Role> = kept
         .iter()
         .map(|column| match &table.rowtime {

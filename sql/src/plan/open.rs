@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 use freshet_connector_api::connector::check_options;
-use freshet_connector_api::{ColumnOrigin, ColumnSpec, TableSpec};
+use freshet_connector_api::{ColumnSpec, TableSpec};
 use freshet_types::{Error, Options, Result, SqlField, SqlType};
 use std::fs::File;
 use std::path::Path;
@@ -283,11 +283,7 @@ impl Planner<'_> {
         let index = |name: &String| definition.columns.iter().position(|c| c.name == *name);
         let spec = TableSpec {
             name: path.to_string(),
-            columns: definition
-                .columns
-                .iter()
-                .map(|field| ColumnSpec { field: field.clone(), origin: ColumnOrigin::Physical })
-                .collect(),
+            columns: definition.columns.iter().cloned().map(ColumnSpec::physical).collect(),
             options,
             primary_key: definition.primary_key.iter().filter_map(index).collect(),
             partition_keys: Vec::new(),
@@ -331,7 +327,7 @@ impl Planner<'_> {
             .fields()
             .iter()
             .map(|field| match SqlField::from_arrow(field) {
-                Some(field) => Ok(ColumnSpec { field, origin: ColumnOrigin::Physical }),
+                Some(field) => Ok(ColumnSpec::physical(field)),
                 None => Err(place(Error::unsupported(
                     "type.unsupported",
                     format!("column \"{}\" is of type {}", field.name(), field.data_type()),

@@ -77,11 +77,16 @@ impl Table {
         if let Some(source) = self.source.get() {
             return Ok(Arc::clone(source));
         }
-        let source = match &self.origin {
-            Origin::Connector(connector) => connector.source(&self.spec, env)?,
-            Origin::External(table) => table.source(env).map_err(|e| e.at("table", &self.id))?,
-        };
+        let source = self.source_of(&self.spec, env)?;
         Ok(Arc::clone(self.source.get_or_init(|| source)))
+    }
+
+    /// The source that reads the table as `spec` describes it: its own spec, or one with less in its ROWs.
+    pub(crate) fn source_of(&self, spec: &TableSpec, env: &ConnectorEnv) -> Result<Arc<dyn Source>> {
+        match &self.origin {
+            Origin::Connector(connector) => connector.source(spec, env),
+            Origin::External(table) => table.source(env).map_err(|e| e.at("table", &self.id)),
+        }
     }
 
     /// Schema of the columns that the connector reads, qualified by [`OWN`].

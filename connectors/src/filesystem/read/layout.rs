@@ -56,11 +56,11 @@ impl Layout {
             columns.push(Column::OfFile(file_values.len()));
             file_values.push((Arc::new(whole.field(*i).clone()), value));
         }
-        let part = |indices: &[usize]| -> Result<SchemaRef> { Ok(Arc::new(whole.project(indices)?)) };
+        let read = table.read_schema();
         Ok(Self {
-            schema: part(projection)?,
-            decoded: part(&decoded)?,
-            full: part(&full)?,
+            schema: Arc::new(read.project(projection)?),
+            decoded: Arc::new(read.project(&decoded)?),
+            full: Arc::new(whole.project(&full)?),
             columns,
             file_values,
             partitions: table.partition_keys.iter().map(|i| Arc::new(whole.field(*i).clone())).collect(),

@@ -60,11 +60,11 @@ pub(super) struct Decoder {
 impl Decoder {
     /// A decoder into the table's columns at `projection`.
     pub(super) fn new(table: &TableSpec, layout: &Layout, projection: &[usize]) -> Result<Self> {
-        let all = table.schema();
-        let schema: SchemaRef = Arc::new(all.project(projection)?);
+        let (all, read) = (table.schema(), table.read_schema());
+        let schema: SchemaRef = Arc::new(read.project(projection)?);
         let (mut columns, mut value_fields, mut key_fields) = (Vec::new(), Vec::new(), Vec::new());
         for i in projection {
-            let field = all.field(*i);
+            let field = read.field(*i);
             columns.push(match &table.columns[*i].origin {
                 ColumnOrigin::Metadata { key, .. } => Origin::Metadata(metadata(key)?),
                 ColumnOrigin::Physical if layout.value_columns.contains(i) => {

@@ -6,7 +6,7 @@ use crate::kafka::io::{ConsumerSettings, KafkaConsumer, KafkaIo, KafkaProducer, 
 use crate::kafka::options::Topics;
 use crate::testing::{table, texts};
 use freshet_connector_api::{
-    AssignedSplit, Boundedness, ColumnOrigin, ColumnSpec, Offset, Poll, PollLimit, Source, SplitId, TableSpec,
+    AssignedSplit, Boundedness, ColumnSpec, Offset, Poll, PollLimit, Source, SplitId, TableSpec,
 };
 use freshet_types::{Error, ErrorKind, Result, SqlField, SqlType};
 use std::collections::{BTreeMap, VecDeque};
@@ -452,10 +452,7 @@ fn metadata_of_records() {
         ],
     );
     let mut table = spec(&[], &[("topic", "t"), ("scan.startup.mode", "earliest-offset")]);
-    let metadata = |name: &str, sql_type| ColumnSpec {
-        field: SqlField::new(name, sql_type),
-        origin: ColumnOrigin::Metadata { key: name.into(), read_only: true },
-    };
+    let metadata = |name: &str, sql_type| ColumnSpec::metadata(SqlField::new(name, sql_type), name, true);
     let map = SqlType::Map(Box::new(SqlType::STRING), Box::new(SqlField::new("value", SqlType::BYTES)));
     table.columns = vec![
         metadata("topic", SqlType::STRING),

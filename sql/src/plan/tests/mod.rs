@@ -6,6 +6,7 @@ mod random;
 mod zones;
 
 use crate::testing::{Session, inserts, run_job};
+use freshet_engine::NodeKind;
 
 const EVENTS: &str = r#"{"event_type":0,"person":{"id":1,"name":"Ann","city":"Bern","state":"OR","dateTime":"2026-01-01T00:00:01","extra":"x"}}
 {"event_type":1,"auction":{"id":10,"itemName":"pen","initialBid":5,"seller":1,"category":10,"dateTime":"2026-01-01T00:00:01.500","expires":"2026-01-01T00:00:20"}}
@@ -33,7 +34,7 @@ fn nexmark(scope: &str) -> Session {
            `dateTime` AS CASE WHEN event_type = 0 THEN person.`dateTime`
                               WHEN event_type = 1 THEN auction.`dateTime` ELSE bid.`dateTime` END,
            WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND
-         ) WITH ('connector' = 'rows', 'data' = '$S.events');
+         ) WITH ('connector' = 'rows', 'data' = '$S.events', 'format' = 'json');
          CREATE TEMPORARY VIEW person AS
          SELECT person.id, person.name, person.city, person.state, `dateTime`, person.extra FROM nexmark WHERE event_type = 0;
          CREATE TEMPORARY VIEW auction AS
@@ -401,6 +402,46 @@ fn timestamps_of_values_keep_their_digits() {
         "SELECT * FROM (VALUES (TIMESTAMP '2026-01-01 00:00:00'), (TIMESTAMP '2026-01-01 00:00:00.123')) AS t (x)",
     );
     assert_eq!(rows, ["2026-01-01 00:00:00.000", "2026-01-01 00:00:00.123"]);
+}
+
+#[test]
+fn only_the_wanted_fields_of_rows_are_read() {
+    let session = nexmark("fields");
+    let read = |sql: &str| {
+        let (job, _) = session.plan(sql).unwrap();
+        session.agree(sql);
+        let source = job.graph.nodes.iter().find_map(|n| match &n.kind {
+            NodeKind::Source(source) => Some(std::sync::Arc::clone(&source.read_schema)),
+            _ => None,
+        });
+        let fields = |field: &arrow::datatypes::FieldRef| match field.data_type() {
+            arrow::datatypes::DataType::Struct(fields) => {
+                format!("{}({})", field.name(), fields.iter().map(|f| f.name().as_str()).collect::<Vec<_>>().join(" "))
+            }
+            _ => field.name().clone(),
+        };
+        source.unwrap().fields().iter().map(fields).collect::<Vec<_>>().join(" ")
+    };
+    let times = "person(dateTime) auction(dateTime)";
+    assert_eq!(
+        read("SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0"),
+        format!("event_type {times} bid(auction price dateTime)")
+    );
+    assert_eq!(
+        read("SELECT P.name, A.id FROM auction A JOIN person P ON A.seller = P.id WHERE A.category > 1"),
+        "event_type person(id name dateTime) auction(id dateTime seller category) bid(dateTime)"
+    );
+    let all = "auction bidder price channel url dateTime extra";
+    assert_eq!(read("SELECT bid FROM nexmark WHERE bid.price > 90"), format!("event_type {times} bid({all})"));
+    assert_eq!(read("SELECT COUNT(bid) FROM nexmark"), format!("event_type {times} bid({all})"));
+    assert_eq!(
+        read("SELECT b.bid.price + 1 FROM (SELECT bid, event_type FROM nexmark) b WHERE b.bid.channel = 'x'"),
+        format!("event_type {times} bid(price channel dateTime)")
+    );
+    assert_eq!(
+        read("SELECT bid.price FROM nexmark UNION ALL SELECT person.id FROM nexmark WHERE auction.id IS NULL"),
+        "event_type person(id dateTime) auction(id dateTime) bid(price dateTime)"
+    );
 }
 
 #[test]
