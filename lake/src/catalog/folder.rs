@@ -20,22 +20,33 @@ pub(crate) fn open(folder: &str, clock: &Arc<dyn Clock>) -> Result<Option<LakeTa
     let folder = std::path::absolute(&folder).unwrap_or(folder).display().to_string();
     let file = std::path::absolute(&file).unwrap_or(file).display().to_string();
     let io = LakeIo::open(&[&folder], &Options::default())?;
-    let location = metadata::parse(&io.read(&file)?, &file)?.location().to_string();
-    let bare = location.strip_prefix("file://").unwrap_or(&location).trim_start_matches("./").to_string();
-    let base = base(&folder, &bare);
+    let found = metadata::parse(&io.read(&file)?, &file)?;
+    let location = found.location().to_string();
+    let own = bare(&location).to_string();
+    let listed = found.current_snapshot().map(|s| bare(s.manifest_list()));
+    let base = [Some(own.as_str()), listed].into_iter().flatten().find_map(|place| base(&folder, place));
+    let base = base.unwrap_or(&folder);
     let mut io = io.with_root(base)?.relative_to(base);
-    for from in [location.clone(), bare.clone(), format!("./{bare}"), format!("file://{bare}")] {
+    for from in [location.clone(), own.clone(), format!("./{own}"), format!("file://{own}")] {
         io = io.moved(&from, &folder);
     }
     LakeTable::from_files(io, &file, Arc::clone(clock)).map(Some)
 }
 
-/// What relative locations are relative to: where the table's own location is one and ends the path of `folder`, what
-/// stands before it; else the folder.
-fn base<'a>(folder: &'a str, location: &str) -> &'a str {
-    let is_relative = !location.is_empty() && !location.starts_with('/') && !location.contains("://");
-    let before = folder.strip_suffix(location.trim_end_matches('/')).filter(|_| is_relative);
-    before.and_then(|b| b.strip_suffix('/')).filter(|b| !b.is_empty()).unwrap_or(folder)
+/// A location without what may stand before a relative one.
+fn bare(location: &str) -> &str {
+    location.strip_prefix("file://").unwrap_or(location).trim_start_matches("./")
+}
+
+/// What a relative location of the table or of a file in it is relative to: `folder` ends as the location begins, and what
+/// stands before that is the place. None where the location is not relative, or does not lie in `folder`.
+fn base<'a>(folder: &'a str, location: &str) -> Option<&'a str> {
+    if location.starts_with('/') || location.contains("://") {
+        return None;
+    }
+    let ends = location.match_indices('/').map(|(at, _)| at).chain([location.len()]);
+    let before = ends.rev().find_map(|end| folder.strip_suffix(&location[..end])?.strip_suffix('/'));
+    before.filter(|b| !b.is_empty())
 }
 
 /// The folder of a table and its newest metadata file.
@@ -68,9 +79,10 @@ mod tests {
 
     #[test]
     fn relative_locations_begin_where_the_tables_own_does() {
-        assert_eq!(base("/here/data/db/t", "data/db/t"), "/here");
-        for location in ["db/t", "other/t", "atab/db/t", "", "/here/data/db/t", "s3://b/data/db/t"] {
-            let expected = if location == "db/t" { "/here/data" } else { "/here/data/db/t" };
+        let places =
+            [("data/db/t", Some("/here")), ("db/t/metadata/x.avro", Some("/here/data")), ("t", Some("/here/data/db"))];
+        let others = ["other/t", "a/db/t", "metadata/x.avro", "", "/here/data/db/t", "s3://b/data/db/t"];
+        for (location, expected) in places.into_iter().chain(others.map(|location| (location, None))) {
             assert_eq!(base("/here/data/db/t", location), expected, "{location}");
         }
     }

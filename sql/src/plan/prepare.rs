@@ -50,6 +50,12 @@ impl VisitorMut for Preparation {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Some(ast::Distinct::On(_)) = &select.distinct {
+            let error = Error::unsupported("query.unsupported", "DISTINCT ON is not Flink SQL");
+            return ControlFlow::Break(error.hint(
+                "number the rows with ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..) in a sub-query, and keep number 1",
+            ));
+        }
         name_items(select);
         aggregate_names::tell_apart(select);
         ControlFlow::Continue(())

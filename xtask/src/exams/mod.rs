@@ -12,8 +12,12 @@ mod iceberg;
 mod nexmark;
 mod rows;
 mod session;
+mod slt;
+mod slt_session;
+mod slt_sets;
+mod slt_tables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How a case ended.
@@ -35,14 +39,18 @@ type RunSet = fn(&Path, Option<&str>) -> Result<Vec<(String, Outcome)>, String>;
 struct ExamSet {
     name: &'static str,
     run: RunSet,
+    /// Whether a case is a file of many queries, of which the number that passes is kept.
+    is_counted: bool,
 }
 
 static SETS: &[ExamSet] = &[
-    ExamSet { name: "nexmark", run: nexmark::run },
-    ExamSet { name: "flink_cases", run: flink_cases::run },
-    ExamSet { name: "arroyo", run: arroyo::run },
-    ExamSet { name: "bad_input", run: bad_input::run },
-    ExamSet { name: "iceberg", run: iceberg::run },
+    ExamSet { name: "nexmark", run: nexmark::run, is_counted: false },
+    ExamSet { name: "flink_cases", run: flink_cases::run, is_counted: false },
+    ExamSet { name: "arroyo", run: arroyo::run, is_counted: false },
+    ExamSet { name: "bad_input", run: bad_input::run, is_counted: false },
+    ExamSet { name: "iceberg", run: iceberg::run, is_counted: false },
+    ExamSet { name: "sqlite_slt", run: slt_sets::sqlite, is_counted: true },
+    ExamSet { name: "risingwave_slt", run: slt_sets::risingwave, is_counted: true },
 ];
 
 /// Runs the sets that are named, or all; `SET/CASE` runs one case.
@@ -62,61 +70,84 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     for set in SETS.iter().filter(|s| wanted.is_empty() || wanted.iter().any(|(name, _)| *name == s.name)) {
         let case = wanted.iter().find(|(name, _)| *name == set.name).and_then(|(_, case)| *case);
         let outcomes = (set.run)(&folder.join(set.name), case)?;
-        broken.extend(report(set.name, &outcomes, bless, verbose || case.is_some(), case.is_some())?);
+        broken.extend(report(set, &outcomes, bless, verbose || case.is_some(), case.is_some())?);
     }
     if broken.is_empty() { Ok(()) } else { Err(format!("no longer passing, or wrong: {}", broken.join(", "))) }
 }
 
 /// Prints the figures of a set; gives the cases that passed before and the wrong ones.
 fn report(
-    set: &str,
+    set: &ExamSet,
     outcomes: &[(String, Outcome)],
     bless: bool,
     verbose: bool,
     partial: bool,
 ) -> Result<Vec<String>, String> {
-    let kept_file = PathBuf::from(format!("xtask/exams/{set}.txt"));
-    let kept: BTreeSet<String> =
-        std::fs::read_to_string(&kept_file).unwrap_or_default().lines().map(String::from).collect();
-    let (mut passed, mut wrong, mut skipped) = (BTreeSet::new(), Vec::new(), 0);
+    let name = set.name;
+    let kept_file = PathBuf::from(format!("xtask/exams/{name}.txt"));
+    let kept = read_kept(&std::fs::read_to_string(&kept_file).unwrap_or_default(), set.is_counted)?;
+    let (mut passed, mut wrong, mut skipped) = (BTreeMap::<String, usize>::new(), Vec::new(), 0);
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for (case, outcome) in outcomes {
         match outcome {
-            Outcome::Pass => drop(passed.insert(case.clone())),
+            Outcome::Pass => *passed.entry(case.clone()).or_default() += 1,
             Outcome::Refused(reason) => {
                 *reasons.entry(reason.clone()).or_default() += 1;
                 if verbose {
-                    println!("  refused {set}/{case}: {reason}");
+                    println!("  refused {name}/{case}: {reason}");
                 }
             }
             Outcome::Wrong(why) => {
-                wrong.push(format!("{set}/{case}"));
+                wrong.push(format!("{name}/{case}"));
                 if verbose {
-                    println!("  WRONG   {set}/{case}: {why}");
+                    println!("  WRONG   {name}/{case}: {why}");
                 }
             }
             Outcome::Skipped(why) => {
                 skipped += 1;
                 if verbose {
-                    println!("  skipped {set}/{case}: {why}");
+                    println!("  skipped {name}/{case}: {why}");
                 }
             }
         }
     }
     let refused: usize = reasons.values().sum();
-    println!("{set}: {} passed, {} wrong, {refused} refused, {skipped} skipped", passed.len(), wrong.len());
+    let passes: usize = passed.values().sum();
+    println!("{name}: {passes} passed, {} wrong, {refused} refused, {skipped} skipped", wrong.len());
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in reasons.iter().take(if verbose { usize::MAX } else { 12 }) {
         println!("  {count:>4} refused: {reason}");
     }
     if !partial {
-        wrong.extend(kept.difference(&passed).map(|case| format!("{set}/{case} (passed before)")));
+        let fewer = kept.iter().filter(|(case, count)| passed.get(*case).is_none_or(|now| now < count));
+        wrong.extend(fewer.map(|(case, _)| format!("{name}/{case} (passed before)")));
         if bless {
-            let all: Vec<String> = kept.union(&passed).cloned().collect();
+            let mut all = kept.clone();
+            for (case, now) in passed {
+                let count = all.entry(case).or_default();
+                *count = now.max(*count);
+            }
+            let line = |(case, count): (String, usize)| {
+                if set.is_counted { format!("{count} {case}\n") } else { format!("{case}\n") }
+            };
             std::fs::create_dir_all("xtask/exams").map_err(|e| e.to_string())?;
-            std::fs::write(&kept_file, all.join("\n") + "\n").map_err(|e| e.to_string())?;
+            std::fs::write(&kept_file, all.into_iter().map(line).collect::<String>()).map_err(|e| e.to_string())?;
         }
     }
+    wrong.dedup();
     Ok(wrong)
+}
+
+/// How often each case passed when the list was kept: once each, or as the line says.
+fn read_kept(text: &str, is_counted: bool) -> Result<BTreeMap<String, usize>, String> {
+    text.lines()
+        .map(|line| {
+            if !is_counted {
+                return Ok((line.to_string(), 1));
+            }
+            let (count, case) = line.split_once(' ').ok_or_else(|| format!("\"{line}\" has no count"))?;
+            Ok((case.to_string(), count.parse().map_err(|_| format!("\"{count}\" is no count"))?))
+        })
+        .collect()
 }

@@ -2,6 +2,7 @@
 
 use arrow::array::Array;
 use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices};
 use arrow::datatypes::{DataType, SchemaRef};
 use freshet_server::{Control, JobStatus, Observer, ResultInfo, ResultWriter, Session, SessionOptions};
 use freshet_types::text::{ColumnText, TextStyle};
@@ -39,7 +40,7 @@ pub(crate) fn run(script: &str, form: RowText, one_by_one: bool) -> Result<Answe
 /// The same on `workers` workers.
 pub(crate) fn run_on(script: &str, form: RowText, one_by_one: bool, workers: usize) -> Result<Answer> {
     let folder = temporary()?;
-    let follower = follow(folder.path(), script, one_by_one, workers)?;
+    let follower = follow(&mut session(folder.path(), one_by_one, workers)?, script)?;
     let kept = std::mem::take(&mut *follower.rows.lock().expect("no writer panicked"));
     let schema = follower.schema.lock().expect("no writer panicked").take();
     Ok(Answer { rows: texts(kept, form)?, schema, notices: follower.notices })
@@ -55,7 +56,7 @@ pub(crate) fn run_until_it_ends(
 ) -> Result<(Vec<String>, usize)> {
     let folder = temporary()?;
     for failures in 0..16 {
-        match follow(folder.path(), script, true, workers[failures % workers.len()]) {
+        match follow(&mut session(folder.path(), true, workers[failures % workers.len()])?, script) {
             Ok(_) => {
                 let changes = freshet_testkit::collect::take(name);
                 let rows = match changes.first() {
@@ -71,18 +72,27 @@ pub(crate) fn run_until_it_ends(
     Err(Error::internal("exam.failing", "the sources of the case never stop failing"))
 }
 
-fn temporary() -> Result<tempfile::TempDir> {
+/// A folder for what a session keeps.
+pub(super) fn temporary() -> Result<tempfile::TempDir> {
     tempfile::tempdir().map_err(|e| Error::unavailable("exam.folder", "no temporary folder").because(e))
 }
 
-fn follow(folder: &Path, script: &str, one_by_one: bool, workers: usize) -> Result<Follower> {
-    let mut session = Session::new(SessionOptions {
+fn session(folder: &Path, one_by_one: bool, workers: usize) -> Result<Session> {
+    Session::new(SessionOptions { epoch_rows: one_by_one.then_some(1), ..options(folder, workers) })
+}
+
+/// The options of a session that keeps what it needs in `folder`.
+pub(super) fn options(folder: &Path, workers: usize) -> SessionOptions {
+    SessionOptions {
         data_dir: folder.to_path_buf(),
         workers: Some(workers),
         extra_connectors: vec![&freshet_testkit::events::Events, &freshet_testkit::collect::Collect],
-        epoch_rows: one_by_one.then_some(1),
         ..SessionOptions::default()
-    })?;
+    }
+}
+
+/// Runs a script; what its last query gave stays with the follower.
+pub(super) fn follow(session: &mut Session, script: &str) -> Result<Follower> {
     let mut follower = Follower {
         notices: Vec::new(),
         rows: Arc::default(),
@@ -123,9 +133,11 @@ pub(crate) fn reason(e: &Error) -> String {
     format!("{}: {}", e.code(), text.replace('\n', " "))
 }
 
-struct Follower {
+/// Keeps what a session tells.
+pub(super) struct Follower {
     notices: Vec<String>,
-    rows: Arc<Mutex<Vec<ChangeBatch>>>,
+    /// Rows of the last query, in their order where it asks for one.
+    pub(super) rows: Arc<Mutex<Vec<ChangeBatch>>>,
     schema: Arc<Mutex<Option<SchemaRef>>>,
     deadline: Instant,
     is_late: bool,
@@ -148,7 +160,7 @@ impl Observer for Follower {
     fn result_writer(&mut self, info: &ResultInfo) -> Box<dyn ResultWriter> {
         self.rows.lock().expect("no writer panicked").clear();
         *self.schema.lock().expect("no writer panicked") = Some(info.visible_schema());
-        Box::new(Keeper { rows: Arc::clone(&self.rows), pending: Vec::new(), visible: usize::MAX })
+        Box::new(Keeper { rows: Arc::clone(&self.rows), pending: Vec::new(), info: None })
     }
 
     fn tick(&mut self, _status: &JobStatus) -> Control {
@@ -160,28 +172,41 @@ impl Observer for Follower {
 struct Keeper {
     rows: Arc<Mutex<Vec<ChangeBatch>>>,
     pending: Vec<ChangeBatch>,
-    /// Number of columns that the query asked for; others stand behind them to sort by.
-    visible: usize,
+    info: Option<ResultInfo>,
 }
 
 impl ResultWriter for Keeper {
     fn start(&mut self, info: &ResultInfo) -> Result<()> {
-        self.visible = info.visible;
+        self.info = Some(info.clone());
         Ok(())
     }
 
     fn changes(&mut self, changes: &ChangeBatch) -> Result<()> {
-        let width = self.visible.min(changes.rows().num_columns());
-        let shown: Vec<usize> = (0..width).collect();
-        self.pending.push(changes.with_rows(changes.rows().project(&shown)?));
+        self.pending.push(changes.clone());
         Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
-        if let Some(first) = self.pending.first() {
-            let all = ChangeBatch::concat(&first.schema(), &self.pending)?.consolidate()?;
-            *self.rows.lock().expect("no writer panicked") = vec![all];
+        let (Some(first), Some(info)) = (self.pending.first(), &self.info) else { return Ok(()) };
+        let mut all = ChangeBatch::concat(&first.schema(), &self.pending)?;
+        // Consolidating sorts: rows that are all there stay in the order in which they came.
+        if !info.append_only {
+            all = all.consolidate()?;
         }
+        if !info.order_by.is_empty() {
+            let columns: Vec<SortColumn> = info
+                .order_by
+                .iter()
+                .map(|term| SortColumn {
+                    values: Arc::clone(all.column(term.column)),
+                    options: Some(SortOptions { descending: !term.ascending, nulls_first: term.nulls_first }),
+                })
+                .collect();
+            all = all.take(&lexsort_to_indices(&columns, None)?)?;
+        }
+        // Behind the columns that the query asked for stand others to sort by.
+        let shown: Vec<usize> = (0..info.visible.min(all.rows().num_columns())).collect();
+        *self.rows.lock().expect("no writer panicked") = vec![all.with_rows(all.rows().project(&shown)?)];
         Ok(())
     }
 }

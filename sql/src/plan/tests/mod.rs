@@ -490,6 +490,7 @@ fn what_is_refused_says_why() {
         ),
         ("SELECT TUMBLE_START(ts, INTERVAL '3' SECOND) FROM orders", "window.group"),
         ("SELECT id, ROW_NUMBER() OVER (ORDER BY id) FROM orders", "query.unsupported"),
+        ("SELECT DISTINCT ON (id) id, amount FROM orders", "query.unsupported"),
         ("SELECT id, SUM(id) OVER (ORDER BY id) FROM orders", "query.unsupported"),
         (
             "SELECT o.id FROM orders o JOIN payments FOR SYSTEM_TIME AS OF o.ts AS p ON o.id = p.order_id",
