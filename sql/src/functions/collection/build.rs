@@ -3,10 +3,11 @@
 use super::{as_list, build_lists, element_of, range};
 use crate::functions::call::Call;
 use crate::functions::function::{Arg, Arguments, Family, Function, Returns};
-use arrow::array::{Array, ArrayRef, MapArray, StructArray};
+use arrow::array::{Array, ArrayRef, MapArray, StructArray, UInt32Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::{concat, interleave};
+use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
 use freshet_types::{Error, Result, SqlField, SqlType};
 use std::sync::Arc;
 
@@ -93,7 +94,7 @@ fn wrong(call: &Call<'_>) -> Error {
         .at("function", call.name)
 }
 
-/// A map array of keys and values laid end to end, `lengths` of them for each row.
+/// A map array of keys and values laid end to end, `lengths` of them for each row. The last of equal keys stays.
 pub(crate) fn build_maps(
     result: &DataType,
     keys: ArrayRef,
@@ -109,7 +110,13 @@ pub(crate) fn build_maps(
     if keys.null_count() > 0 {
         return Err(Error::data("function.value", "a key of a map is NULL").hint("leave NULL keys out"));
     }
+    let mut lengths = lengths.to_vec();
+    let kept = without_doubles(&keys, &mut lengths)?;
     let fit = |array: ArrayRef, to: &DataType| -> Result<ArrayRef> {
+        let array = match &kept {
+            Some(kept) => take(&array, kept, None)?,
+            None => array,
+        };
         if array.data_type() == to { Ok(array) } else { Ok(arrow::compute::cast(&array, to)?) }
     };
     let columns = vec![fit(keys, fields[0].data_type())?, fit(values, fields[1].data_type())?];
@@ -117,6 +124,29 @@ pub(crate) fn build_maps(
     let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|l| l.unwrap_or(0)));
     let nulls = NullBuffer::from_iter(lengths.iter().map(Option::is_some));
     Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, pairs, Some(nulls), *sorted)?))
+}
+
+/// Which entries stay when only the last of equal keys does, and how many of each row; none when that is all of them.
+fn without_doubles(keys: &ArrayRef, lengths: &mut [Option<usize>]) -> Result<Option<UInt32Array>> {
+    if lengths.iter().all(|l| l.unwrap_or(0) < 2) {
+        return Ok(None);
+    }
+    let keys = RowConverter::new(vec![SortField::new(keys.data_type().clone())])?
+        .convert_columns(std::slice::from_ref(keys))?;
+    let mut kept: Vec<u32> = Vec::with_capacity(keys.num_rows());
+    let mut start = 0;
+    for length in lengths.iter_mut().flatten() {
+        let before = kept.len();
+        for i in start..start + *length {
+            match kept[before..].iter_mut().find(|k| keys.row(**k as usize) == keys.row(i)) {
+                Some(earlier) => *earlier = i as u32,
+                None => kept.push(i as u32),
+            }
+        }
+        start += *length;
+        *length = kept.len() - before;
+    }
+    Ok((kept.len() < keys.num_rows()).then(|| kept.into()))
 }
 
 fn map(call: &Call<'_>) -> Result<ArrayRef> {

@@ -6,7 +6,6 @@ use crate::functions::function::{Arg, Argument, Arguments, Family, Function, Ret
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray};
 use arrow::compute::interleave;
 use arrow::datatypes::DataType;
-use arrow::row::{RowConverter, SortField};
 use freshet_types::{Error, Result, SqlField, SqlType};
 use std::sync::Arc;
 
@@ -100,11 +99,6 @@ fn map_union(call: &Call<'_>) -> Result<ArrayRef> {
         return Err(Error::invalid("function.arguments", "the maps of MAP_UNION have different types")
             .hint("cast them to one type"));
     }
-    let converter = RowConverter::new(vec![SortField::new(maps[0].keys().data_type().clone())])?;
-    let keys = maps
-        .iter()
-        .map(|m| Ok(converter.convert_columns(std::slice::from_ref(m.keys()))?))
-        .collect::<Result<Vec<_>>>()?;
     let mut places: Vec<(usize, usize)> = Vec::new();
     let mut lengths = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
@@ -116,13 +110,7 @@ fn map_union(call: &Call<'_>) -> Result<ArrayRef> {
         for (m, map) in maps.iter().enumerate() {
             let at = call.arguments[m].at(row);
             let offsets = map.value_offsets();
-            for i in offsets[at] as usize..offsets[at + 1] as usize {
-                let key = keys[m].row(i);
-                match places[start..].iter_mut().find(|(other, j)| keys[*other].row(*j) == key) {
-                    Some(place) => *place = (m, i),
-                    None => places.push((m, i)),
-                }
-            }
+            places.extend((offsets[at] as usize..offsets[at + 1] as usize).map(|i| (m, i)));
         }
         lengths.push(Some(places.len() - start));
     }
