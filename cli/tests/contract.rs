@@ -175,6 +175,17 @@ fn empty_results_and_several_queries_keep_their_headers() {
 }
 
 #[test]
+fn a_limit_ends_a_query_over_rows_that_do_not_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE TEMPORARY TABLE endless (n INT) WITH ('connector' = 'datagen', 'fields.n.min' = '7', 'fields.n.max' = '7');
+               SELECT n FROM endless LIMIT 3;
+               SELECT m + 1 AS next FROM (SELECT n AS m FROM endless WHERE n > 1 LIMIT 4 OFFSET 2) LIMIT 2;
+               SELECT 1 AS one;";
+    let shown = out(&freshet(folder.path(), &["sql", "-o", "tsv", "-c", sql]));
+    assert_eq!(shown, "7\n7\n7\n8\n8\n1\n");
+}
+
+#[test]
 fn short_commands_work_without_a_terminal() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();

@@ -184,7 +184,7 @@ fn damaged_files(format: &dyn Format, options: &[(&str, &str)], fields: &[SqlFie
             1 => [damage(&file[..edge], &mut dice), file[edge..].to_vec()].concat(),
             _ => [file[..file.len() - edge].to_vec(), damage(&file[file.len() - edge..], &mut dice)].concat(),
         };
-        let read = dice.one_of(&projections(&schema, false)).clone();
+        let read = dice.one_of(&projections(&schema, false));
         let start = Instant::now();
         for schema in [&schema, &Arc::new(Schema::empty()), &read] {
             if let Ok(mut reader) = format.open(Box::new(Cursor::new(broken.clone())), schema, &options) {

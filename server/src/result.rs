@@ -22,13 +22,24 @@ pub struct ResultInfo {
     pub order_by: Vec<OrderTerm>,
     /// Zone in which instants are shown.
     pub zone: Tz,
+    /// After how many rows the query is over, though its inputs may go on.
+    pub ends_after: Option<usize>,
 }
 
 impl ResultInfo {
     /// Rows that are all there and in order.
     pub fn of_rows(schema: SchemaRef, zone: Tz) -> Self {
         let visible = schema.fields().len();
-        Self { schema, visible, append_only: true, bounded: true, materialised: false, order_by: Vec::new(), zone }
+        Self {
+            schema,
+            visible,
+            append_only: true,
+            bounded: true,
+            materialised: false,
+            order_by: Vec::new(),
+            zone,
+            ends_after: None,
+        }
     }
 
     /// Schema of the columns that are shown.

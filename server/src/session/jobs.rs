@@ -35,7 +35,7 @@ impl Session {
         if let Some(checkpoint) = resumed_from {
             observer.notice(&format!("job \"{name}\" goes on from checkpoint {checkpoint}"));
         }
-        let followed = self.follow(&handle, observer);
+        let followed = self.follow(&handle, observer, || false);
         let report = handle.status();
         if self.options.is_interactive {
             // The INSERT of a conversation is never gone on with: its next run is a new job.
@@ -122,6 +122,7 @@ impl Session {
                 materialised,
                 zone: self.config.time_zone(),
                 order_by: shape.order_by.iter().map(term).collect(),
+                ends_after: shape.ends_after,
             };
             collector = Collector::new(observer.result_writer(&info), &info);
             match &collector {
@@ -135,10 +136,10 @@ impl Session {
         let dead = DeadNotices::default();
         spec.dead_letters = Some(Arc::new(dead.clone()));
         let handle = job::start(spec)?;
-        let followed = self.follow(&handle, observer);
+        let followed = self.follow(&handle, observer, || collector.has_all());
         dead.notices().iter().for_each(|n| observer.notice(n));
         followed?;
-        self.was_stopped |= matches!(handle.status().phase, Phase::Stopped | Phase::Aborted);
+        self.was_stopped |= matches!(handle.status().phase, Phase::Stopped | Phase::Aborted) && !collector.has_all();
         collector.finish()
     }
 
@@ -187,7 +188,8 @@ impl Session {
         name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
     }
 
-    fn follow(&self, handle: &JobHandle, observer: &mut dyn Observer) -> Result<()> {
+    /// Waits for the end of a job, which comes early when it has all it wants.
+    fn follow(&self, handle: &JobHandle, observer: &mut dyn Observer, has_all: impl Fn() -> bool) -> Result<()> {
         let mut told = Vec::new();
         let outcome = loop {
             let outcome = handle.wait_timeout(TICK);
@@ -200,6 +202,7 @@ impl Session {
                 break outcome;
             }
             match observer.tick(&status) {
+                Control::Continue if has_all() => handle.stop(),
                 Control::Continue => {}
                 Control::Stop => handle.stop(),
                 Control::Abort => handle.abort(),

@@ -44,6 +44,17 @@ pub(super) fn lower(lowerer: &mut Lowerer, plan: &LogicalPlan) -> Result<Option<
     }
 }
 
+/// The number of rows that a LIMIT at the top of `plan` lets through; none without one, or where it takes them in an order.
+pub(crate) fn limit_of(plan: &LogicalPlan) -> Result<Option<usize>> {
+    match below_names(plan) {
+        LogicalPlan::Projection(projection) => limit_of(&projection.input),
+        LogicalPlan::Limit(limit) if !matches!(below_names(&limit.input), LogicalPlan::Sort(_)) => {
+            count(limit.fetch.as_deref())
+        }
+        _ => Ok(None),
+    }
+}
+
 fn first_rows(
     lowerer: &mut Lowerer,
     input: &LogicalPlan,

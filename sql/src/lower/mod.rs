@@ -24,6 +24,7 @@ mod window;
 
 pub(crate) use flow::{Flow, field as plain_field};
 pub(crate) use graph_builder::GraphBuilder;
+pub(crate) use limit::limit_of;
 pub(crate) use scan::{Needs, TableRead};
 pub(crate) use sink::{SinkTarget, add_sink};
 pub(crate) use window::{WindowShift, spec_of as window_spec};

@@ -285,7 +285,8 @@ pub(super) fn keep_ranks(
     } else {
         // Of a window's rows of the latest time, the last to arrive is the last one.
         let last_wins = for_good && one && is_time && !order[0].ascending;
-        let stays = for_good || (append_only && order.is_empty() && ranks.from == 1 && !shows_rank);
+        // Without an order rows are ranked as they come, and what comes later takes no rank away.
+        let stays = for_good || (append_only && order.is_empty());
         let factory = TopN::new(TopNConfig {
             input: Arc::clone(&below.base),
             keys: keys.clone(),

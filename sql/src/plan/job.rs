@@ -5,7 +5,7 @@ use super::order::{OrderBy, take_order};
 use super::{Names, Planner, fields_of, outward};
 use crate::batch::{BatchQuery, BatchSource};
 use crate::config::RuntimeMode;
-use crate::lower::{Flow, Lowerer, Needs, SinkTarget, add_sink, refuse_subqueries};
+use crate::lower::{Flow, Lowerer, Needs, SinkTarget, add_sink, limit_of, refuse_subqueries};
 use crate::parse::Insert;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
@@ -78,6 +78,8 @@ pub struct ChangelogInfo {
     pub bounded: bool,
     /// What the result is shown in the order of.
     pub order_by: Vec<OrderBy>,
+    /// After how many rows no more come, whatever the inputs go on to give: LIMIT over rows that are never taken back.
+    pub ends_after: Option<usize>,
 }
 
 /// Flink's name for the changes on an edge.
@@ -164,6 +166,7 @@ impl Planner<'_> {
             key: flow.key.clone(),
             bounded: flow.bounded,
             order_by: order_by.clone(),
+            ends_after: if flow.append_only { limit_of(&plan)? } else { None },
         };
         let sink = collector(Arc::clone(&schema), info);
         let target = SinkTarget { table: COLLECTOR.to_string(), sink, schema };
