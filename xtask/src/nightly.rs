@@ -19,21 +19,21 @@ static NIGHTLY: &[Part] = &[
         name: "crash",
         doc: "60 seeds of the crash loop",
         variables: &[("FRESHET_CRASH_SEEDS", "60")],
-        tests: &[&["--package", "freshet-cli", "--test", "crash"]],
+        tests: &[&["--workspace", "--test", "crash"]],
     },
     Part {
         name: "flights",
         doc: "all three million flights, killed five times at 1, 2 and 4 workers",
         variables: &[("FRESHET_FLIGHTS", "full")],
-        tests: &[&["--package", "freshet-cli", "--test", "examples", "flights"]],
+        tests: &[&["--workspace", "--test", "examples", "flights"]],
     },
     Part {
         name: "minio",
         doc: "tables, files and conditional writes on MinIO instead of moto",
         variables: &[("FRESHET_S3", "minio")],
         tests: &[
-            &["--package", "freshet-testkit", "--test", "storage", "s3"],
-            &["--package", "freshet-cli", "--test", "lake", "s3"],
+            &["--workspace", "--test", "storage", "s3"],
+            &["--workspace", "--test", "lake", "s3"],
         ],
     },
     Part {

@@ -4,7 +4,7 @@ use super::properties::WriteProperties;
 use super::statistics;
 use crate::error::Explain;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, SchemaRef};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type, SchemaRef};
 use freshet_connectors::storage::{StagedUpload, Storage};
 use freshet_types::{Error, Result};
 use iceberg::spec::{DataContentType, DataFile, DataFileBuilder, DataFileFormat, NestedFieldRef, Schema, Struct};
@@ -20,6 +20,8 @@ use std::sync::Arc;
 const SAMPLE_ROWS: usize = 4_096;
 /// Share of different values above which a dictionary costs more than it saves.
 const DISTINCT_MAX: f64 = 0.5;
+/// Steps of numbers that never fall, from which on they are taken to go on so.
+const RISES_MIN: usize = 16;
 /// Encoded bytes that are handed to storage at once.
 const CHUNK: usize = 1 << 20;
 
@@ -128,8 +130,9 @@ fn split_offsets(footer: &parquet::file::metadata::ParquetMetaData) -> Vec<i64> 
 }
 
 /// Chooses how the values of a column are laid out: without a dictionary where the first of them hardly repeat (encoding them
-/// costs twice as much with one), and then, or when the dictionary grows too large, whole numbers by their differences and
-/// texts with their lengths apart. That leaves less for the compressor, which is where most of the time goes.
+/// costs twice as much with one) or only rise, as times and numbers of records do; and then, or when the dictionary grows too
+/// large, whole numbers by their differences and texts with their lengths apart. That leaves less for the compressor, which
+/// is where most of the time goes.
 fn choose_encoding(
     mut builder: WriterPropertiesBuilder,
     path: Vec<String>,
@@ -150,10 +153,10 @@ fn choose_encoding(
             if let Some(encoding) = plain_encoding(data_type) {
                 builder = builder.set_column_encoding(path.clone(), encoding);
             }
-            match repeats(column) {
-                Some(false) => builder.set_column_dictionary_enabled(path, false),
-                _ => builder,
+            if rises(column) || repeats(column) == Some(false) {
+                return builder.set_column_dictionary_enabled(path, false);
             }
+            builder
         }
     }
 }
@@ -167,6 +170,18 @@ fn plain_encoding(data_type: &DataType) -> Option<Encoding> {
         DataType::Utf8 | DataType::Binary => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         _ => None,
     }
+}
+
+/// Whether whole numbers never fall, and are more than a few: a dictionary would grow with every step.
+fn rises(column: &ArrayRef) -> bool {
+    if !matches!(plain_encoding(column.data_type()), Some(Encoding::DELTA_BINARY_PACKED)) || column.null_count() > 0 {
+        return false;
+    }
+    let sample = column.slice(0, column.len().min(SAMPLE_ROWS));
+    let Ok(numbers) = arrow::compute::cast(&sample, &DataType::Int64) else { return false };
+    let numbers = numbers.as_primitive::<Int64Type>().values();
+    let steps = numbers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    steps >= RISES_MIN && numbers.is_sorted()
 }
 
 /// Whether values repeat; none when there are too few to tell.
@@ -194,7 +209,7 @@ fn repeats(column: &ArrayRef) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, StringArray};
+    use arrow::array::{Int64Array, StringArray, TimestampMicrosecondArray};
 
     #[test]
     fn dictionaries_are_for_values_that_repeat() {
@@ -209,5 +224,16 @@ mod tests {
             assert_eq!(repeats(&column), repeated, "{:?}", column.data_type());
             assert_eq!(repeats(&column.slice(0, column.len())), repeated);
         }
+    }
+
+    #[test]
+    fn what_only_rises_needs_no_dictionary() {
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values((0..1_000).map(|i| i / 7 * 1_000)));
+        assert!(rises(&times) && repeats(&times) == Some(true));
+        let falls: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000).map(|i| i % 500)));
+        let few: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000).map(|i| i / 100)));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..1_000).map(|i| format!("{i:04}"))));
+        let gap: ArrayRef = Arc::new(Int64Array::from_iter((0..1_000).map(|i| (i != 9).then_some(i))));
+        assert!(![falls, few, texts, gap].iter().any(rises));
     }
 }
