@@ -57,6 +57,12 @@ pub trait Connector: Send + Sync {
         &[]
     }
 
+    /// Whether readers of a table without a format give only the wanted fields of a ROW ([`TableSpec::read_schema`]); where
+    /// there is a format, it decides.
+    fn gives_wanted_fields(&self) -> bool {
+        false
+    }
+
     /// Metadata columns that a table of this connector may declare.
     fn metadata(&self) -> Vec<MetadataColumn> {
         Vec::new()

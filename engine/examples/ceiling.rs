@@ -1,6 +1,6 @@
 //! Rows per CPU-second of the operators under the bare driver: the ceiling that the host is measured against.
 //!
-//! `cargo run --release -p freshet-engine --example ceiling [rows]`
+//! `cargo xtask bench ceiling`
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};

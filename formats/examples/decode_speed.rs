@@ -1,6 +1,6 @@
 //! Prints how fast JSON records become columns, beside `arrow-json`, and how fast rows become records and files.
 //!
-//! `cargo run --release -p freshet-formats --example decode_speed`
+//! `cargo xtask bench decode`
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};

@@ -31,10 +31,7 @@ static NIGHTLY: &[Part] = &[
         name: "minio",
         doc: "tables, files and conditional writes on MinIO instead of moto",
         variables: &[("FRESHET_S3", "minio")],
-        tests: &[
-            &["--workspace", "--test", "storage", "s3"],
-            &["--workspace", "--test", "lake", "s3"],
-        ],
+        tests: &[&["--workspace", "--test", "storage", "s3"], &["--workspace", "--test", "lake", "s3"]],
     },
     Part {
         name: "properties",

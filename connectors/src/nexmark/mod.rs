@@ -27,6 +27,10 @@ impl Connector for Nexmark {
         options::OPTIONS
     }
 
+    fn gives_wanted_fields(&self) -> bool {
+        true
+    }
+
     fn source(&self, table: &TableSpec, env: &ConnectorEnv) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(source::NexmarkSource::new(table, env)?))
     }

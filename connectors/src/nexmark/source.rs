@@ -56,7 +56,7 @@ impl Source for NexmarkSource {
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>> {
         Ok(Box::new(NexmarkReader {
             generator: Generator::new(&self.options),
-            schema: Arc::new(self.table.schema().project(projection)?),
+            schema: Arc::new(self.table.read_schema().project(projection)?),
             pace: self.options.rate_limited.then(|| Pace::new(Arc::clone(&self.clock), self.options.rate)),
             splits: Vec::new(),
             split_count: self.options.splits,

@@ -279,7 +279,9 @@ pub(crate) fn field(name: &str, data_type: DataType) -> FieldRef {
 
 /// A logical expression as one that runs, over the columns of `schema` by position.
 pub(crate) fn physical(expr: &Expr, schema: &DFSchema) -> Result<Physical> {
-    create_physical_expr(expr, schema, &ExecutionProps::new()).map_err(outward)
+    create_physical_expr(expr, schema, &ExecutionProps::new())
+        .and_then(|expr| super::moved::rewrite(expr, schema.as_arrow()))
+        .map_err(outward)
 }
 
 /// Index of the column when `expr` is nothing but a column.

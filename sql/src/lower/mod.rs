@@ -14,6 +14,7 @@ mod grouping_sets;
 mod interval;
 mod join;
 mod limit;
+mod moved;
 mod nested;
 mod scan;
 mod sink;

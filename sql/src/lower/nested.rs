@@ -109,7 +109,7 @@ impl WantedFields {
     /// connector and formats have to give all.
     pub(super) fn prune(&self, table: &Table) -> Result<Option<TableSpec>> {
         let Some(wanted) = self.0.get(&table.id) else { return Ok(None) };
-        if !finds_fields_by_name(table)? {
+        if !leaves_fields_out(table)? {
             return Ok(None);
         }
         let own = table.spec_schema()?;
@@ -185,17 +185,17 @@ fn pruned(field: &SqlField, wanted: &Wanted) -> SqlField {
     SqlField { sql_type: SqlType::Row(kept), ..field.clone() }
 }
 
-/// Whether every format of the table finds the fields of a ROW by their names, so that it can leave some out.
-fn finds_fields_by_name(table: &Table) -> Result<bool> {
+/// Whether the table's readers can leave fields out: every format finds them by their names, or the connector makes them.
+fn leaves_fields_out(table: &Table) -> Result<bool> {
     let Origin::Connector(connector) = &table.origin else { return Ok(false) };
-    let mut any = false;
+    let mut has_format = false;
     for prefix in connector.format_prefixes() {
         if let Some(name) = table.spec.options.get(&format!("{prefix}format")) {
             if !freshet_formats::find(name)?.finds_fields_by_name() {
                 return Ok(false);
             }
-            any = true;
+            has_format = true;
         }
     }
-    Ok(any)
+    Ok(has_format || connector.gives_wanted_fields())
 }
