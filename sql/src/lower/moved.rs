@@ -146,9 +146,11 @@ mod tests {
         let quick = rewrite(Arc::clone(&plain), &schema).unwrap();
         assert_eq!(quick.to_string(), plain.to_string());
         assert_eq!(quick.data_type(&schema).unwrap(), plain.data_type(&schema).unwrap());
-        let again = Arc::clone(&quick).with_new_children(vec![Arc::new(Column::new("t", 0))]);
         let is_quick = quick.downcast_ref::<Moved>().is_some();
-        assert!(!is_quick || again.unwrap().eq(&quick));
+        if is_quick {
+            let again = Arc::clone(&quick).with_new_children(vec![Arc::new(Column::new("t", 0))]);
+            assert!(again.unwrap().eq(&quick));
+        }
         let rows = |e: &Physical| e.evaluate(&batch).and_then(|v| v.into_array(batch.num_rows()));
         (is_quick, [rows(&plain), rows(&quick)])
     }
