@@ -221,8 +221,8 @@ impl Runner {
             let mut local = self.local.borrow_mut();
             let local = &mut *local;
             self.fragment.end(&end, &stash.marks, &mut out, &mut local.counters, &mut local.part)?;
-            let (watermark, idle) = self.fragment.told();
-            mark = Some(Mark { from: self.worker, watermark, idle, end });
+            let (watermark, standing) = self.fragment.told();
+            mark = Some(Mark { from: self.worker, watermark, standing, end });
         }
         if out.is_empty() && mark.is_none() {
             return Ok(());

@@ -1,6 +1,7 @@
 //! What travels on the edges of the dataflow: changes and watermarks, each with the worker that it goes to.
 
 use crate::epochs::EpochInfo;
+use crate::source_driver::progress::Standing;
 use freshet_types::{ChangeBatch, Watermark};
 use std::io::Write;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ pub(crate) struct Mark {
     /// Worker that sends it.
     pub(crate) from: usize,
     pub(crate) watermark: Watermark,
-    /// Whether the watermark holds nobody back.
-    pub(crate) idle: bool,
+    /// What the watermark is worth.
+    pub(crate) standing: Standing,
     pub(crate) end: Arc<EpochInfo>,
 }
 

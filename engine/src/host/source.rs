@@ -3,7 +3,7 @@
 use crate::SourceNode;
 use crate::job::status::SourceCounters;
 use crate::source_driver::assign::Assigned;
-use crate::source_driver::progress::{SourceProgress, Told};
+use crate::source_driver::progress::{SourceProgress, Standing, Told};
 use crate::source_driver::reader::{FromReader, ToReader, heard};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute;
@@ -148,7 +148,8 @@ impl SourceFeed {
 
     pub(crate) fn tell(&mut self, ended: bool) -> Told {
         let told = self.seat.progress.tell(ended);
-        let real = (!ended && !told.idle).then(|| self.seat.progress.known_watermark()).flatten();
+        let real =
+            (!ended && told.standing == Standing::Active).then(|| self.seat.progress.known_watermark()).flatten();
         self.counters.watermark = if ended { Some(told.watermark) } else { real };
         told
     }

@@ -15,6 +15,7 @@ use crate::job::dead_letters;
 use crate::job::lifeline::{guarded, lock};
 use crate::job::run::Run;
 use crate::job::status::{SourceCounters, WorkerCounters};
+use crate::source_driver::progress::Standing;
 use crate::{NodeKind, OperatorContext};
 use crossbeam_channel::Sender;
 use freshet_connector_api::WriterContext;
@@ -263,16 +264,16 @@ impl Main<'_> {
             let info = self.run.epochs.info(self.epoch);
             for feed in &mut self.feeds {
                 let ended = feed.clock.map(|clock| info.ended[clock]);
-                let (watermark, idle) = match (&mut feed.kind, ended) {
+                let (watermark, standing) = match (&mut feed.kind, ended) {
                     (Content::Source(source), Some(ended)) => {
                         let told = source.tell(ended);
-                        (told.watermark, told.idle)
+                        (told.watermark, told.standing)
                     }
-                    (_, Some(true)) => (Watermark::MAX, false),
-                    (_, None) if info.last => (Watermark::MAX, false),
-                    _ => (Watermark::MIN, false),
+                    (_, Some(true)) => (Watermark::MAX, Standing::Active),
+                    (_, None) if info.last => (Watermark::MAX, Standing::Active),
+                    _ => (Watermark::MIN, Standing::Active),
                 };
-                let mark = Mark { from: self.index, watermark, idle, end: Arc::clone(&info) };
+                let mark = Mark { from: self.index, watermark, standing, end: Arc::clone(&info) };
                 for gate in &mut feed.gates {
                     gate.mark(&mark);
                     gate.advance_to(self.epoch + 1);

@@ -4,7 +4,9 @@
 //! - The watermark is the lowest of the splits that have not ended and are not idle; it never goes back (EP-2).
 //! - A split holds the watermark back from the moment it is assigned, so that a window is not closed before all files of
 //!   a bounded source have been read.
-//! - Without splits to wait for the worker is idle: it holds nobody back.
+//! - A worker without splits to read waits: it leaves the source to the workers that have some, and where none has, the
+//!   source stays where it was, until files or partitions are found that go on from there.
+//! - A worker whose splits are all silent for longer than the table allows is idle: it holds nobody back.
 
 use super::assign::Assigned;
 use freshet_connector_api::{Boundedness, Offset, SplitId};
@@ -25,11 +27,22 @@ struct SplitProgress {
     heard_ms: i64,
 }
 
+/// What a watermark is worth to those that combine it with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It counts.
+    Active,
+    /// Nothing is there to read: it counts when no worker of the same source is active.
+    Waiting,
+    /// Silent for longer than the table allows: it does not count.
+    Idle,
+}
+
 /// What a worker tells downstream at the end of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) watermark: Watermark,
-    pub(crate) idle: bool,
+    pub(crate) standing: Standing,
 }
 
 #[derive(Debug)]
@@ -176,21 +189,24 @@ impl SourceProgress {
     /// The watermark that this worker tells at the end of an epoch, when `ended` says that no split is left anywhere.
     pub(crate) fn tell(&mut self, ended: bool) -> Told {
         if ended {
-            return Told { watermark: Watermark::MAX, idle: false };
+            return Told { watermark: Watermark::MAX, standing: Standing::Active };
         }
         if !self.event_time {
-            return Told { watermark: Watermark::MIN, idle: false };
+            return Told { watermark: Watermark::MIN, standing: Standing::Active };
         }
         let lowest = self.splits.iter().filter(|s| !s.finished && !s.idle).map(|s| s.watermark).min();
         let was_active = std::mem::replace(&mut self.was_active, lowest.is_some());
-        match lowest {
+        let standing = match lowest {
             Some(lowest) => {
                 self.watermark = self.watermark.max(lowest);
-                Told { watermark: self.watermark, idle: false }
+                Standing::Active
             }
+            None if self.splits.iter().any(|s| !s.finished) => Standing::Idle,
             // Splits that have ended since the last epoch still count once, so that their last watermark is seen.
-            None => Told { watermark: self.watermark, idle: !(was_active && self.splits.iter().all(|s| s.finished)) },
-        }
+            None if was_active => Standing::Active,
+            None => Standing::Waiting,
+        };
+        Told { watermark: self.watermark, standing }
     }
 
     /// The watermark from data, as far as it is known.
@@ -235,8 +251,8 @@ mod tests {
         p.advance(&id.into(), Offset("1".into()), Some(ms), true, now_ms).unwrap();
     }
 
-    fn told(watermark: i64, idle: bool) -> Told {
-        Told { watermark: Watermark(watermark), idle }
+    fn told(watermark: i64, standing: Standing) -> Told {
+        Told { watermark: Watermark(watermark), standing }
     }
 
     #[test]
@@ -245,12 +261,12 @@ mod tests {
         rows(&mut p, "a", 50, 0);
         assert_eq!(p.tell(false).watermark, Watermark::MIN);
         rows(&mut p, "b", 20, 0);
-        assert_eq!(p.tell(false), told(20, false));
+        assert_eq!(p.tell(false), told(20, Standing::Active));
         rows(&mut p, "b", 10, 0);
-        assert_eq!(p.tell(false), told(20, false));
+        assert_eq!(p.tell(false), told(20, Standing::Active));
         p.assign(&Assigned { split: AssignedSplit { id: "c".into(), from: Offset("0".into()) }, watermark: None }, 0);
         rows(&mut p, "b", 60, 0);
-        assert_eq!(p.tell(false), told(20, false), "the new split holds it back");
+        assert_eq!(p.tell(false), told(20, Standing::Active), "the new split holds it back");
         assert_eq!(p.tell(true).watermark, Watermark::MAX);
     }
 
@@ -262,11 +278,11 @@ mod tests {
         assert!(!p.check_idle(1000), "a file that waits for its turn is not idle");
         assert_eq!(p.tell(false).watermark, Watermark::MIN);
         rows(&mut p, "b", 30, 1000);
-        assert_eq!(p.tell(false), told(30, false));
+        assert_eq!(p.tell(false), told(30, Standing::Active));
         rows(&mut p, "b", 40, 1000);
         p.finish(&"b".into()).unwrap();
-        assert_eq!(p.tell(false), told(40, false), "the last watermark from data is seen");
-        assert_eq!(p.tell(false), told(40, true));
+        assert_eq!(p.tell(false), told(40, Standing::Active), "the last watermark from data is seen");
+        assert_eq!(p.tell(false), told(40, Standing::Waiting));
     }
 
     #[test]
@@ -275,11 +291,11 @@ mod tests {
         rows(&mut p, "a", 50, 90);
         assert_eq!(p.until_idle(90), Some(Duration::from_millis(10)));
         assert!(p.check_idle(100));
-        assert_eq!(p.tell(false), told(50, false));
+        assert_eq!(p.tell(false), told(50, Standing::Active));
         assert!(p.check_idle(190));
-        assert_eq!(p.tell(false), told(50, true));
+        assert_eq!(p.tell(false), told(50, Standing::Idle));
         rows(&mut p, "b", 10, 200);
-        assert_eq!(p.tell(false), told(50, false), "back, but the watermark never goes back");
+        assert_eq!(p.tell(false), told(50, Standing::Active), "back, but the watermark never goes back");
     }
 
     #[test]
@@ -297,7 +313,7 @@ mod tests {
     #[test]
     fn a_source_without_event_time_says_so_until_it_ends() {
         let mut p = SourceProgress::new("t".into(), Boundedness::Bounded, false, None, None);
-        assert_eq!(p.tell(false), told(i64::MIN, false));
-        assert_eq!(p.tell(true), told(i64::MAX, false));
+        assert_eq!(p.tell(false), told(i64::MIN, Standing::Active));
+        assert_eq!(p.tell(true), told(i64::MAX, Standing::Active));
     }
 }
