@@ -141,14 +141,14 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// Number of splits that may be read at the same time by one reader; a reader of files takes one after the other.
-    ///
-    /// Splits that wait for their turn hold the watermark of a bounded source back, so that a window is not closed before
-    /// all files have been read.
+    /// A reader of the columns at `projection`. It may read its splits at the same time, or one after the other as a reader of
+    /// files does: those that wait for their turn hold the watermark back, so that a window is not closed before all files
+    /// have been read.
     fn reader(&self, projection: &[usize]) -> Result<Box<dyn SourceReader>>;
 }
 
-/// Reads splits, on a thread of its own. Rows come in the schema of the table's columns at `projection`.
+/// Reads splits, on a thread of its own. Rows come in the table's [`TableSpec::read_schema`](crate::TableSpec::read_schema)
+/// at `projection`.
 pub trait SourceReader: Send {
     /// Takes more splits.
     fn assign(&mut self, splits: Vec<AssignedSplit>) -> Result<()>;

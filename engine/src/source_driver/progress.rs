@@ -6,7 +6,8 @@
 //!   a bounded source have been read.
 //! - A worker without splits to read waits: it leaves the source to the workers that have some, and where none has, the
 //!   source stays where it was, until files or partitions are found that go on from there.
-//! - A worker whose splits are all silent for longer than the table allows is idle: it holds nobody back.
+//! - A worker whose splits are all silent, or read to their ends, for longer than the table allows is idle: it holds nobody
+//!   back.
 
 use super::assign::Assigned;
 use freshet_connector_api::{Boundedness, Offset, SplitId};
@@ -56,6 +57,8 @@ pub(crate) struct SourceProgress {
     by_id: HashMap<SplitId, usize>,
     watermark: Watermark,
     was_active: bool,
+    /// Whether all splits ended longer ago than a silence may last.
+    is_starved: bool,
 }
 
 impl SourceProgress {
@@ -76,6 +79,7 @@ impl SourceProgress {
             by_id: HashMap::new(),
             watermark: floor.unwrap_or(Watermark::MIN),
             was_active: false,
+            is_starved: false,
         }
     }
 
@@ -91,6 +95,7 @@ impl SourceProgress {
             heard_ms: now_ms,
         });
         self.was_active = true;
+        self.is_starved = false;
     }
 
     fn split(&mut self, id: &SplitId) -> Result<&mut SplitProgress> {
@@ -159,6 +164,9 @@ impl SourceProgress {
     /// Time until a split may become idle; none when none can.
     pub(crate) fn until_idle(&self, now_ms: i64) -> Option<Duration> {
         let timeout = self.idle_timeout?;
+        if let Some(ended) = self.ended_ms().filter(|_| !self.is_starved) {
+            return Some(timeout.saturating_sub(Duration::from_millis(u64::try_from(now_ms - ended).unwrap_or(0))));
+        }
         let can_idle = |s: &&SplitProgress| self.can_idle(s);
         self.splits
             .iter()
@@ -166,6 +174,11 @@ impl SourceProgress {
             .map(|s| s.heard_ms)
             .min()
             .map(|heard| timeout.saturating_sub(Duration::from_millis(u64::try_from(now_ms - heard).unwrap_or(0))))
+    }
+
+    /// When the last rows came, of splits that have all ended; none while there is something to read, or never was.
+    fn ended_ms(&self) -> Option<i64> {
+        self.splits.iter().all(|s| s.finished).then(|| self.splits.iter().map(|s| s.heard_ms).max()).flatten()
     }
 
     fn can_idle(&self, split: &SplitProgress) -> bool {
@@ -183,7 +196,9 @@ impl SourceProgress {
         for i in &silent {
             self.splits[*i].idle = true;
         }
-        !silent.is_empty()
+        let is_starved = self.ended_ms().is_some_and(|ended| now_ms - ended >= timeout_ms);
+        let starves = is_starved && !std::mem::replace(&mut self.is_starved, is_starved);
+        starves || !silent.is_empty()
     }
 
     /// The watermark that this worker tells at the end of an epoch, when `ended` says that no split is left anywhere.
@@ -204,6 +219,7 @@ impl SourceProgress {
             None if self.splits.iter().any(|s| !s.finished) => Standing::Idle,
             // Splits that have ended since the last epoch still count once, so that their last watermark is seen.
             None if was_active => Standing::Active,
+            None if self.is_starved => Standing::Idle,
             None => Standing::Waiting,
         };
         Told { watermark: self.watermark, standing }
@@ -283,6 +299,9 @@ mod tests {
         p.finish(&"b".into()).unwrap();
         assert_eq!(p.tell(false), told(40, Standing::Active), "the last watermark from data is seen");
         assert_eq!(p.tell(false), told(40, Standing::Waiting));
+        assert_eq!(p.until_idle(1004), Some(Duration::from_millis(6)));
+        assert!(!p.check_idle(1009) && p.check_idle(1010) && !p.check_idle(1011), "said once");
+        assert_eq!((p.tell(false), p.until_idle(1011)), (told(40, Standing::Idle), None));
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn field_path(expr: &Expr) -> Option<(&datafusion::common::Column, Vec<&str>)> {
     }
 }
 
-/// `field` with only the wanted fields of a ROW. One is kept where none is: a ROW without fields cannot be told from NULL.
+/// `field` with only the wanted fields of a ROW.
 fn pruned(field: &SqlField, wanted: &Wanted) -> SqlField {
     let (SqlType::Row(fields), Wanted::Fields(names)) = (&field.sql_type, wanted) else { return field.clone() };
     if names.is_empty() {
