@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The folder of all examples.
+/// The folder of all examples: Cargo runs tests in the folder of their crate.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize().unwrap()
+    Path::new("../examples").canonicalize().unwrap()
 }
 
 /// An example with its variables and a working folder of its own.

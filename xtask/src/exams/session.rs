@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices};
 use arrow::datatypes::{DataType, SchemaRef};
 use freshet_server::{Control, JobStatus, Observer, ResultInfo, ResultWriter, Session, SessionOptions};
-use freshet_types::text::{ColumnText, TextStyle};
+use freshet_types::text::{ColumnText, TextStyle, is_null};
 use freshet_types::{ChangeBatch, Error, ErrorKind, Result};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -228,7 +228,7 @@ fn row_text(rows: &RecordBatch, row: usize, form: RowText) -> Result<String> {
         if i > 0 {
             out.push(if form == RowText::Tsv { '\t' } else { ',' });
         }
-        if array.is_null(row) {
+        if is_null(array, row) {
             out.push_str(if form == RowText::Tsv { "\\N" } else { "null" });
             continue;
         }
@@ -261,7 +261,7 @@ pub(crate) fn java_time(text: &str, instant: bool) -> String {
 }
 
 fn json_value(array: &dyn Array, field: &arrow::datatypes::Field, row: usize) -> Result<String> {
-    if array.is_null(row) {
+    if is_null(array, row) {
         return Ok("null".into());
     }
     let style = TextStyle { true_text: "true", false_text: "false", ..TextStyle::default() };

@@ -1,6 +1,7 @@
 //! Reads sqllogictest text: statements, queries with the values that they must give, includes.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// One record of a file.
 pub(crate) enum Record {
@@ -8,6 +9,16 @@ pub(crate) enum Record {
     Statement { sql: String, fails: bool },
     /// A query with its answer.
     Query(Asked),
+}
+
+impl Record {
+    /// The text that is run.
+    pub(crate) fn sql(&self) -> &str {
+        match self {
+            Self::Statement { sql, .. } => sql,
+            Self::Query(asked) => &asked.sql,
+        }
+    }
 }
 
 /// A query and what it must give.
@@ -48,10 +59,11 @@ fn read_into(file: &Path, records: &mut Vec<Record>, depth: usize) -> Result<(),
         match words.next() {
             Some("include") => {
                 let name = words.next().unwrap_or_default();
-                let included = file.parent().unwrap_or(file).join(name);
                 // What was kept aside is not there; its own queries are not asked.
-                if depth < 4 && included.is_file() {
-                    read_into(&included, records, depth + 1)?;
+                for included in included(file, name) {
+                    if depth < 4 {
+                        read_into(&included, records, depth + 1)?;
+                    }
                 }
             }
             Some("skipif" | "onlyif") => not_for_us = true,
@@ -82,6 +94,48 @@ fn read_into(file: &Path, records: &mut Vec<Record>, depth: usize) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Files that an `include` of `file` names, in order; `*` and `**` as usual.
+fn included(file: &Path, name: &str) -> Vec<PathBuf> {
+    let base = file.parent().unwrap_or(file);
+    if !name.contains('*') {
+        return Vec::from_iter(Some(base.join(name)).filter(|f| f.is_file()));
+    }
+    let pattern = base.join(name.trim_start_matches("./")).display().to_string();
+    let pattern = regex::escape(&pattern).replace(r"/\*\*/", "/(.*/)?").replace(r"\*", "[^/]*");
+    let pattern = regex::Regex::new(&format!("^{pattern}$")).expect("an escaped text with wildcards");
+    files(base, |f| pattern.is_match(&f.display().to_string()))
+}
+
+/// Those of `files` that none of them includes: each is a case.
+pub(crate) fn roots(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
+    let mut parts = BTreeSet::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        for name in text.lines().filter_map(|l| l.strip_prefix("include ")) {
+            parts.extend(included(file, name.trim()).iter().filter_map(|f| f.canonicalize().ok()));
+        }
+    }
+    Ok(files.into_iter().filter(|f| f.canonicalize().is_ok_and(|f| !parts.contains(&f))).collect())
+}
+
+/// Files below `folder` that are wanted, in order.
+pub(crate) fn files(folder: &Path, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_wanted(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
 }
 
 /// The lines up to the next empty one.

@@ -1,9 +1,8 @@
 //! A session that goes on from script to script, as a sqllogictest file asks for.
 
 use super::session::{follow, options, temporary};
-use arrow::array::Array;
 use freshet_server::{Session, SessionOptions};
-use freshet_types::text::{ColumnText, TextStyle};
+use freshet_types::text::{ColumnText, TextStyle, is_null};
 use freshet_types::{ChangeBatch, Error, Result};
 use std::path::Path;
 
@@ -59,7 +58,7 @@ impl ExamAnswer {
                 for (i, field) in schema.fields().iter().enumerate() {
                     let array = batch.column(i);
                     let mut text = String::new();
-                    cells.push(if array.is_null(row) {
+                    cells.push(if is_null(array, row) {
                         None
                     } else {
                         ColumnText::new(field, &style).append(array.as_ref(), row, &mut text)?;

@@ -3,7 +3,7 @@
 
 use super::slt_session::ExamSession;
 use datafusion::sql::sqlparser::ast::{
-    self, AssignmentTarget, FromTable, ObjectType, SetExpr, Statement, TableObject, UnaryOperator,
+    self, AssignmentTarget, FromTable, ObjectType, SetExpr, Statement, TableObject, UnaryOperator, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -11,6 +11,7 @@ use freshet_types::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Database of the same tables as streams, with rows taken back.
@@ -45,10 +46,25 @@ impl Tables {
     pub(crate) fn execute(&mut self, sql: &str, session: &mut ExamSession, folder: &Path) -> Result<()> {
         let sql = replaced(sql);
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|e| refused(format!("{e}")))?;
-        for statement in parsed {
+        for mut statement in parsed {
+            let _ = VisitMut::visit(&mut statement, &mut WrittenOut);
             self.one(statement, session, folder)?;
         }
         Ok(())
+    }
+
+    /// Drops the table that a failed statement would have changed, so that no query shows it: queries on it are refused.
+    /// Gives whether it is known what the statement would have changed.
+    pub(crate) fn forget(&mut self, sql: &str, session: &mut ExamSession) -> bool {
+        let changed = regex::Regex::new(
+            r#"(?is)^\s*(?:insert\s+into|update|delete\s+from|alter\s+table|(?:create|drop)\s+(?:materialized\s+)?\w+(?:\s+if(?:\s+not)?\s+exists)?)\s+"?(\w+)"?"#,
+        )
+        .expect("a pattern that was tried");
+        let Some(name) = changed.captures(sql).map(|c| c[1].to_string()) else { return false };
+        if self.tables.remove(&name).is_some_and(|t| t.is_known) {
+            return drop_everywhere(&name, session).is_ok();
+        }
+        true
     }
 
     fn one(&mut self, statement: Statement, session: &mut ExamSession, folder: &Path) -> Result<()> {
@@ -71,15 +87,14 @@ impl Tables {
                 .try_for_each(|n| session.in_each(&[LAKE, STREAMS], &format!("DROP VIEW IF EXISTS `{}`;", name_of(n)))),
             Statement::Drop { object_type: ObjectType::Table, names, .. } => {
                 for name in &names {
-                    if let Some(table) = self.tables.remove(&name_of(name))
-                        && table.is_known
-                    {
-                        session.in_each(&[LAKE, STREAMS], &format!("DROP TABLE IF EXISTS `{}`;", name_of(name)))?;
-                        session.rows(&format!("DROP TEMPORARY TABLE IF EXISTS `feed_{}`;", name_of(name)))?;
+                    if self.tables.remove(&name_of(name)).is_some_and(|t| t.is_known) {
+                        drop_everywhere(&name_of(name), session)?;
                     }
                 }
                 Ok(())
             }
+            // Rows that nobody compares.
+            Statement::Query(_) => Ok(()),
             Statement::Drop { .. } | Statement::CreateIndex(_) | Statement::Set(_) | Statement::Flush { .. } => Ok(()),
             Statement::Delete(delete) => {
                 let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
@@ -237,8 +252,46 @@ impl Tables {
     }
 }
 
+/// Drops a table of lake and streams, and what fed it.
+fn drop_everywhere(name: &str, session: &mut ExamSession) -> Result<()> {
+    session.in_each(&[LAKE, STREAMS], &format!("DROP TABLE IF EXISTS `{name}`;"))?;
+    session.rows(&format!("DROP TEMPORARY TABLE IF EXISTS `feed_{name}`;")).map(drop)
+}
+
 fn name_of(name: &ast::ObjectName) -> String {
     name.0.last().and_then(|p| p.as_ident()).map_or_else(|| name.to_string(), |i| i.value.clone())
+}
+
+/// Writes PostgreSQL's `x::t` as a CAST to a type of Flink.
+struct WrittenOut;
+
+impl VisitorMut for WrittenOut {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
+        if let ast::Expr::Cast { kind, data_type, .. } = expr {
+            *kind = ast::CastKind::Cast;
+            if let Ok(ours) = flink_type(data_type) {
+                let name = ast::Ident::new(ours);
+                *data_type = ast::DataType::Custom(ast::ObjectName::from(vec![name]), Vec::new());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A query with PostgreSQL's casts written out.
+pub(crate) fn written_out(sql: &str) -> String {
+    if !sql.contains("::") {
+        return sql.to_string();
+    }
+    match Parser::parse_sql(&PostgreSqlDialect {}, sql) {
+        Ok(mut parsed) if parsed.len() == 1 => {
+            let _ = VisitMut::visit(&mut parsed[0], &mut WrittenOut);
+            parsed[0].to_string()
+        }
+        _ => sql.to_string(),
+    }
 }
 
 /// What sqllogictest files write that is neither PostgreSQL's nor ours.
@@ -282,7 +335,7 @@ fn literal(value: &ast::Expr, sql_type: &str, session: &mut ExamSession) -> Resu
         ast::Expr::Value(v) => match &v.value {
             ast::Value::Null => return Ok(Value::Null),
             ast::Value::Number(text, _) if is_number => return Ok(typed(text, sql_type)),
-            ast::Value::SingleQuotedString(text) if is_text => return Ok(json!(text)),
+            ast::Value::SingleQuotedString(text) if is_text || is_plain_time(text, sql_type) => return Ok(json!(text)),
             ast::Value::Boolean(b) if sql_type == "BOOLEAN" => return Ok(json!(b)),
             _ => {}
         },
@@ -298,6 +351,18 @@ fn literal(value: &ast::Expr, sql_type: &str, session: &mut ExamSession) -> Resu
     let answer = session.rows(&format!("SELECT CAST({value} AS {sql_type});"))?;
     let cell = answer.texts()?.pop().and_then(|mut row| row.pop()).flatten();
     Ok(cell.map_or(Value::Null, |text| typed(&text, sql_type)))
+}
+
+/// Whether a text is a date or a time as the JSON format reads it.
+fn is_plain_time(text: &str, sql_type: &str) -> bool {
+    let digits = |shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(c, s)| if s == b'0' { c.is_ascii_digit() } else { c == s })
+    };
+    match sql_type {
+        "DATE" => digits("0000-00-00"),
+        _ => sql_type.starts_with("TIMESTAMP") && digits("0000-00-00 00:00:00"),
+    }
 }
 
 fn typed(text: &str, sql_type: &str) -> Value {
