@@ -1,7 +1,9 @@
 //! Arrow columns plus signed row weights: the unit that moves between operators.
 
 use crate::{Error, Result, invariant};
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, ListArray, MapArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, MapArray, RecordBatch, RecordBatchOptions, UInt32Array,
+};
 use arrow::compute;
 use arrow::datatypes::{Field, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -113,7 +115,7 @@ impl ChangeBatch {
 
     /// Rows at `indices`, in that order; an index may come twice.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
-        let rows = compute::take_record_batch(&self.rows, indices)?;
+        let rows = take_rows(&self.rows, indices)?;
         let weights = match &self.weights {
             None => None,
             Some(w) => Some(as_weights(compute::take(w, indices, None)?)),
@@ -183,7 +185,7 @@ impl ChangeBatch {
         }
         let (indices, weights): (Vec<u32>, Vec<i64>) =
             first.into_iter().zip(sums).filter(|(_, weight)| *weight != 0).unzip();
-        let rows = compute::take_record_batch(&self.rows, &UInt32Array::from(indices))?;
+        let rows = take_rows(&self.rows, &UInt32Array::from(indices))?;
         Ok(Self { rows, weights: Some(weights.into()) })
     }
 
@@ -191,6 +193,16 @@ impl ChangeBatch {
     pub fn memory_size(&self) -> usize {
         self.rows.get_array_memory_size() + self.weights.as_ref().map_or(0, |w| w.get_array_memory_size())
     }
+}
+
+/// The rows of `rows` at `indices`, none of them null, in that order. Knows how many rows there are also where no column is.
+///
+/// # Errors
+/// Those of Arrow's kernel, for a column type that it does not know.
+pub fn take_rows(rows: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch> {
+    let columns = compute::take_arrays(rows.columns(), indices, None)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+    Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
 }
 
 /// A column that can be compared row by row: a MAP becomes the list of its entries, because Arrow's rows know no maps.

@@ -232,6 +232,10 @@ impl std::error::Error for Error {
 impl From<arrow::error::ArrowError> for Error {
     /// An arrow kernel failed on data: overflow, division by zero, a cast without a result.
     fn from(e: arrow::error::ArrowError) -> Self {
-        Error::data("value.invalid", e.to_string())
+        match e {
+            arrow::error::ArrowError::DivideByZero => Error::data("value.division_by_zero", "division by zero")
+                .hint("guard the divisor, as in `a / NULLIF(b, 0)`"),
+            other => Error::data("value.invalid", other.to_string()),
+        }
     }
 }

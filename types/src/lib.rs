@@ -19,7 +19,7 @@ pub mod suggest;
 pub mod text;
 pub mod time;
 
-pub use batch::ChangeBatch;
+pub use batch::{ChangeBatch, take_rows};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use error::{Error, ErrorKind, Result};
 pub use key::{KEY_GROUP_COUNT, KeyGroup};

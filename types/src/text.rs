@@ -10,6 +10,11 @@ use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 use std::fmt::Write;
 
+/// Whether a value is NULL: Arrow keeps no validity for a column of the type NULL, and says that none of its rows is.
+pub fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.is_null(row) || array.data_type() == &DataType::Null
+}
+
 /// What differs between the places where values are written as text.
 #[derive(Debug, Clone)]
 pub struct TextStyle {
@@ -67,7 +72,7 @@ impl ColumnText {
     /// # Errors
     /// `text.type` for an Arrow type that has no counterpart in Flink.
     pub fn append(&self, array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
-        if array.is_null(row) {
+        if is_null(array, row) {
             return Ok(());
         }
         match array.data_type() {
@@ -150,7 +155,7 @@ impl ColumnText {
     }
 
     fn append_nested(&self, array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
-        if array.is_null(row) {
+        if is_null(array, row) {
             out.push_str(self.style.null_text);
             return Ok(());
         }

@@ -3,9 +3,8 @@
 use super::column_texts;
 use super::lines::output_error;
 use crate::screen;
-use arrow::array::Array;
 use freshet_server::{ResultInfo, ResultWriter};
-use freshet_types::text::ColumnText;
+use freshet_types::text::{ColumnText, is_null};
 use freshet_types::{ChangeBatch, Result};
 
 /// Writes changes as lines.
@@ -26,7 +25,7 @@ impl ChangelogWriter {
             let mut line = String::from(if weight < 0 { "-D[" } else { "+I[" });
             for (column, text) in self.texts.iter().enumerate() {
                 line.push_str(if column > 0 { ", " } else { "" });
-                if changes.column(column).is_null(row) {
+                if is_null(changes.column(column), row) {
                     line.push_str("null");
                 }
                 text.append(changes.column(column).as_ref(), row, &mut line)?;

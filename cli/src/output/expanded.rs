@@ -3,10 +3,10 @@
 use super::final_rows::RowsForm;
 use super::{column_texts, harmless, output_error};
 use crate::screen;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use freshet_server::ResultInfo;
 use freshet_types::Result;
-use freshet_types::text::ColumnText;
+use freshet_types::text::{ColumnText, is_null};
 use std::fmt::Write;
 
 /// Writes records one below the other.
@@ -30,7 +30,7 @@ impl Expanded {
             writeln!(out, "-[ RECORD {} ]{}", self.count, "-".repeat(width)).expect("a String takes every text");
             for ((name, text), array) in self.names.iter().zip(&self.texts).zip(rows.columns()) {
                 let mut value = String::new();
-                if array.is_null(row) {
+                if is_null(array, row) {
                     value.push_str("NULL");
                 }
                 text.append(array.as_ref(), row, &mut value)?;

@@ -1,9 +1,9 @@
 //! Keeps what is left after all changes, and hands append-only rows on at once where that is the same.
 
 use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
+use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices};
 use freshet_server::{ResultInfo, ResultWriter};
-use freshet_types::{ChangeBatch, Error, Result};
+use freshet_types::{ChangeBatch, Error, Result, take_rows};
 use std::sync::Arc;
 
 /// Shows final rows.
@@ -102,7 +102,7 @@ impl FinalRows {
                     options: Some(SortOptions { descending: !term.ascending, nulls_first: term.nulls_first }),
                 })
                 .collect();
-            rows = take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?;
+            rows = take_rows(&rows, &lexsort_to_indices(&columns, None)?)?;
         }
         let shown: Vec<usize> = (0..info.visible).collect();
         Ok(rows.project(&shown)?)
@@ -122,7 +122,7 @@ fn expand(changes: &ChangeBatch) -> Result<RecordBatch> {
         })?;
         indices.extend(std::iter::repeat_n(row as u32, weight));
     }
-    Ok(take_record_batch(changes.rows(), &UInt32Array::from(indices))?)
+    take_rows(changes.rows(), &UInt32Array::from(indices))
 }
 
 #[cfg(test)]

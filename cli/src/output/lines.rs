@@ -6,7 +6,7 @@ use crate::screen;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use freshet_server::ResultInfo;
-use freshet_types::text::{ColumnText, TextStyle};
+use freshet_types::text::{ColumnText, TextStyle, is_null};
 use freshet_types::{Error, Result};
 use std::io::Write;
 
@@ -37,7 +37,7 @@ pub(crate) struct Value<'a> {
 
 impl Value<'_> {
     fn is_null(&self) -> bool {
-        self.array.is_null(self.row)
+        is_null(self.array, self.row)
     }
 
     /// Its text; empty for NULL.
@@ -147,7 +147,7 @@ fn json_text(text: &str, out: &mut String) {
 }
 
 fn json(array: &dyn Array, row: usize, text: &ColumnText, style: &TextStyle, out: &mut String) -> Result<()> {
-    if array.is_null(row) {
+    if is_null(array, row) {
         out.push_str("null");
         return Ok(());
     }
@@ -302,6 +302,11 @@ mod tests {
             ["", "\"\"", "\"a\"\"b\""]
         );
         assert_eq!([write(&TsvLines, &null), write(&TsvLines, &empty)], ["\\N", ""]);
+        let untyped = arrow::array::NullArray::new(1);
+        assert_eq!(
+            [write(&CsvLines, &untyped), write(&TsvLines, &untyped), write(&JsonLines, &untyped)],
+            ["", "\\N", "\"a\":null"]
+        );
         assert_eq!(
             [write(&JsonLines, &null), write(&JsonLines, &text(Some("a\"")))],
             ["\"a\":null", "\"a\":\"a\\\"\""]

@@ -3,12 +3,13 @@
 use super::final_rows::RowsForm;
 use super::{column_texts, harmless};
 use crate::screen;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use chrono_tz::Tz;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use freshet_server::ResultInfo;
+use freshet_types::text::is_null;
 use freshet_types::{Result, SqlField};
 use std::io::IsTerminal;
 
@@ -77,7 +78,7 @@ pub(crate) fn draw(rows: &RecordBatch, zone: Tz, rows_shown: usize) -> Result<St
         for (column, text) in texts.iter().enumerate() {
             let mut value = String::new();
             text.append(rows.column(column).as_ref(), *row, &mut value)?;
-            if rows.column(column).is_null(*row) {
+            if is_null(rows.column(column), *row) {
                 value.push_str("NULL");
             }
             cells.push(Cell::new(harmless(&value)).set_alignment(if right(column) {

@@ -2,10 +2,10 @@
 
 use crate::{Frozen, SegmentKind, StateWriter};
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::{interleave, take_record_batch};
+use arrow::compute::interleave;
 use arrow::datatypes::{Field, Schema};
 use freshet_types::key::{hash_rows, key_group};
-use freshet_types::{KEY_GROUP_COUNT, KeyGroup, Result};
+use freshet_types::{KEY_GROUP_COUNT, KeyGroup, Result, take_rows};
 use std::sync::Arc;
 
 /// Rows of one table of an operator, as they stood when it was frozen.
@@ -95,7 +95,7 @@ fn write_grouped(writer: &mut dyn StateWriter, table: &str, groups: &[KeyGroup],
         order[*slot] = i as u32;
         *slot += 1;
     }
-    let sorted = take_record_batch(rows, &UInt32Array::from(order))?;
+    let sorted = take_rows(rows, &UInt32Array::from(order))?;
     for group in 0..KEY_GROUP_COUNT {
         let length = starts[group + 1] - starts[group];
         if length > 0 {

@@ -4,7 +4,7 @@ use crate::error::Explain;
 use crate::transform;
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use freshet_types::{Error, Result};
+use freshet_types::{Error, Result, take_rows};
 use iceberg::arrow::arrow_primitive_to_literal;
 use iceberg::spec::{Literal, PartitionSpecRef, Schema, Struct, StructType, Transform, Type};
 use std::collections::HashMap;
@@ -88,11 +88,7 @@ impl Splitter {
             .into_iter()
             .map(|indices| {
                 let first = indices[0] as usize;
-                let part = if whole {
-                    rows.clone()
-                } else {
-                    arrow::compute::take_record_batch(rows, &UInt32Array::from(indices))?
-                };
+                let part = if whole { rows.clone() } else { take_rows(rows, &UInt32Array::from(indices))? };
                 let values = self.values_at(&values, first)?;
                 Ok(Part { key: Some(keys.row(first).owned()), values, rows: part })
             })

@@ -12,7 +12,7 @@ use crate::transform;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use freshet_connector_api::{Prepared, SinkWriter, WriterContext};
-use freshet_types::{ChangeBatch, CheckpointId, Error, Result};
+use freshet_types::{ChangeBatch, CheckpointId, Error, Result, take_rows};
 use iceberg::spec::{DataFile, SchemaRef as IcebergSchemaRef, Struct, TableMetadataRef};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -211,7 +211,7 @@ fn inserted(changes: &ChangeBatch) -> Result<RecordBatch> {
         }
         indices.extend(std::iter::repeat_n(row as u32, *weight as usize));
     }
-    Ok(arrow::compute::take_record_batch(changes.rows(), &UInt32Array::from(indices))?)
+    take_rows(changes.rows(), &UInt32Array::from(indices))
 }
 
 impl SinkWriter for LakeWriter {

@@ -3,7 +3,7 @@
 use crate::lower::{WindowShift, plain_field, window_spec};
 use crate::plan::{WindowShape, WindowTvf, inward};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, TimestampMillisecondArray};
-use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::compute::{SortColumn, cast, concat_batches, lexsort_to_indices};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::row::{RowConverter, SortField};
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use freshet_engine::OperatorFactory;
 use freshet_engine::operators::{AssignWindows, AssignWindowsConfig};
 use freshet_engine::{Operator, OperatorContext};
-use freshet_types::{ChangeBatch, Error, Result};
+use freshet_types::{ChangeBatch, Error, Result, take_rows};
 use futures::StreamExt;
 use std::fmt;
 use std::sync::Arc;
@@ -219,7 +219,7 @@ fn sessions(
         key_columns.iter().map(|c| SortColumn { values: Arc::clone(c), options: None }).collect();
     order.push(SortColumn { values: Arc::clone(&millis), options: None });
     let indices = lexsort_to_indices(&order, None)?;
-    let sorted = take_record_batch(rows, &indices)?;
+    let sorted = take_rows(rows, &indices)?;
     let millis = arrow::compute::take(&millis, &indices, None)?;
     let millis = millis.as_primitive::<TimestampMillisecondType>();
     let converter = RowConverter::new(key_columns.iter().map(|c| SortField::new(c.data_type().clone())).collect())?;

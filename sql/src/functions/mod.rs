@@ -154,8 +154,6 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::Context(_, inner) => from_datafusion(*inner),
         e @ (DataFusionError::Diagnostic(..) | DataFusionError::SchemaError(..)) => crate::plan::outward(e),
         DataFusionError::ArrowError(inner, _) => match *inner {
-            arrow::error::ArrowError::DivideByZero => Error::data("value.division_by_zero", "division by zero")
-                .hint("guard the divisor, as in `a / NULLIF(b, 0)`"),
             arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
                 Ok(ours) => *ours,
                 Err(other) => match other.downcast::<DataFusionError>() {

@@ -133,11 +133,7 @@ fn place_call(arrangement: &mut Arrangement, expr: &Expr, field: &FieldRef, inpu
     let Expr::AggregateFunction(AggregateExpr { func, params }) = &expr else {
         return Err(not_there(format!("\"{expr}\" as an aggregate")));
     };
-    let AggregateFunctionParams { args, distinct, filter, order_by, .. } = params;
-    if !order_by.is_empty() {
-        return Err(not_there(format!("ORDER BY inside {}", func.name().to_uppercase()))
-            .hint("leave it out; values come in the order of arrival"));
-    }
+    let AggregateFunctionParams { args, distinct, filter, .. } = params;
     let constant = |e: &Expr| matches!(e, Expr::Literal(value, _) if !value.is_null());
     let mut others = Vec::new();
     let function = match func.name() {

@@ -11,6 +11,7 @@ use datafusion::logical_expr::utils::{enumerate_grouping_sets, grouping_set_to_e
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet};
 use datafusion::physical_expr::expressions::{Column, Literal};
 use freshet_types::Result;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn lower(lowerer: &mut Lowerer, aggregate: &Aggregate) -> Result<Flow> {
@@ -60,6 +61,7 @@ pub(super) fn lower(lowerer: &mut Lowerer, aggregate: &Aggregate) -> Result<Flow
     let fields: Vec<FieldRef> = aggregate.schema.fields().iter().map(Arc::clone).collect();
     let id_type = fields[all.len()].data_type().clone();
     let mut flows = Vec::with_capacity(sets.len());
+    let mut seen: HashMap<u64, u64> = HashMap::new();
     for set in &sets {
         let mut one = flow.clone();
         let mut id: u64 = 0;
@@ -73,6 +75,11 @@ pub(super) fn lower(lowerer: &mut Lowerer, aggregate: &Aggregate) -> Result<Flow
             };
             one.columns.push(FlowColumn { expr: value, field: Arc::clone(field), role: Role::Plain });
         }
+        // A set that stands there twice gives its rows twice: above the bits of the groups is how often it stood before,
+        // as DataFusion numbers them, whose GROUPING() leaves it out.
+        let before = seen.entry(id).or_default();
+        let id = *before << all.len() | id;
+        *before += 1;
         let id = ScalarValue::UInt64(Some(id)).cast_to(&id_type).map_err(outward)?;
         one.columns.push(FlowColumn {
             expr: Arc::new(Literal::new(id)),

@@ -31,6 +31,7 @@ pub(crate) fn outward(error: DataFusionError) -> Error {
         DataFusionError::Collection(mut all) if !all.is_empty() => outward(all.remove(0)),
         DataFusionError::SchemaError(schema, _) => of_schema(&schema),
         DataFusionError::Plan(text) => of_plan(&first_line(&text)),
+        DataFusionError::NotImplemented(text) if is_of_outer_columns(&text) => outer_columns(),
         DataFusionError::NotImplemented(text) => Error::unsupported("plan.unsupported", first_line(&text)),
         DataFusionError::SQL(e, _) => Error::invalid("sql.syntax", first_line(&e.to_string())),
         DataFusionError::ArrowError(e, _) => Error::from(*e),
@@ -62,6 +63,9 @@ fn of_schema(error: &SchemaError) -> Error {
 
 /// The planning errors that people meet most, in our words and with a mend; the others as they are.
 fn of_plan(text: &str) -> Error {
+    if text.starts_with("accessing outer reference columns") || is_of_outer_columns(text) {
+        return outer_columns();
+    }
     if let Some(name) = text.strip_prefix("invalid function '").and_then(|rest| rest.split('\'').next()) {
         let names = crate::functions::list();
         let name = name.to_uppercase();
@@ -89,6 +93,20 @@ fn of_plan(text: &str) -> Error {
     Error::invalid("plan.invalid", text)
 }
 
+/// Whether DataFusion says that it has no place for a sub-query which its rules did not make a join.
+fn is_of_outer_columns(text: &str) -> bool {
+    text.contains("does not support logical expression")
+        && ["OuterReferenceColumn(", "Exists(", "InSubquery(", "ScalarSubquery("].iter().any(|e| text.contains(e))
+}
+
+fn outer_columns() -> Error {
+    Error::unsupported(
+        "query.subquery",
+        "a sub-query that names columns of the query around it cannot be made a join here",
+    )
+    .hint("compare those columns by = in the sub-query's own WHERE, outside of OR, UNION and LIMIT, or write a join")
+}
+
 /// The error with the place in the script that a node of the plan carries, unless it knows a nearer one.
 fn placed(error: Error, place: Option<&Span>) -> Error {
     match place.and_then(bytes_of) {
@@ -99,7 +117,12 @@ fn placed(error: Error, place: Option<&Span>) -> Error {
 
 /// The error with the place in the script of a part of the syntax tree, unless it knows a nearer one.
 pub(crate) fn placed_at(error: DataFusionError, part: &impl Spanned) -> DataFusionError {
-    inward(placed(outward(error), Span::try_from_sqlparser_span(part.span()).as_ref()))
+    inward(placed_in(outward(error), part))
+}
+
+/// The same for an error of ours.
+pub(crate) fn placed_in(error: Error, part: &impl Spanned) -> Error {
+    placed(error, Span::try_from_sqlparser_span(part.span()).as_ref())
 }
 
 /// Bytes of the script that a place stands for.

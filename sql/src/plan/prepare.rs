@@ -2,6 +2,7 @@
 
 use super::aggregate_names;
 use super::cell;
+use super::error::placed_in;
 use super::group_window::{GROUP_WINDOWS, PART};
 use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
@@ -73,7 +74,10 @@ impl VisitorMut for Preparation {
         number_with_exponent(expr);
         leading_zeros(expr);
         quarters(expr);
-        ControlFlow::Continue(())
+        match ordered_aggregate(expr) {
+            Some(error) => ControlFlow::Break(error),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
@@ -118,6 +122,20 @@ fn uncounted_sets(body: &ast::SetExpr) -> Option<Error> {
         Error::unsupported("query.unsupported", format!("{name} ALL is not there yet"))
             .hint(format!("write {name}, which gives each row once")),
     )
+}
+
+/// `F(x ORDER BY y)` and `F(x) WITHIN GROUP (ORDER BY y)`: Flink has neither, and values come as they arrive.
+fn ordered_aggregate(expr: &Expr) -> Option<Error> {
+    let Expr::Function(function) = expr else { return None };
+    let is_ordered = |clause: &ast::FunctionArgumentClause| matches!(clause, ast::FunctionArgumentClause::OrderBy(_));
+    let inside = matches!(&function.args, FunctionArguments::List(list) if list.clauses.iter().any(is_ordered));
+    if !inside && function.within_group.is_empty() {
+        return None;
+    }
+    let name = function.name.to_string().to_uppercase();
+    let error = Error::unsupported("query.unsupported", format!("ORDER BY inside {name} is not there yet"))
+        .hint("leave it out: values come in the order of arrival");
+    Some(placed_in(error, function))
 }
 
 /// Gives the TIMESTAMP literals in a column of VALUES the digits of the longest: DataFusion would take those of the first.

@@ -6,12 +6,11 @@ use super::token::{self, Token, TokenFile};
 use crate::filesystem::partition::PartitionPath;
 use crate::storage::{StagedFile, StagedUpload};
 use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use freshet_connector_api::{ColumnOrigin, Prepared, SinkWriter, WriterContext};
 use freshet_formats::{FileWriter, Format, Framing, RecordEncoder};
-use freshet_types::{ChangeBatch, CheckpointId, Epoch, Error, Options, Result, Watermark};
+use freshet_types::{ChangeBatch, CheckpointId, Epoch, Error, Options, Result, Watermark, take_rows};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -244,7 +243,7 @@ impl SinkWriter for FileSinkWriter {
             if members.len() == files.num_rows() {
                 self.write_partition(name, &files)?;
             } else {
-                let part = take_record_batch(&files, &UInt32Array::from(members))?;
+                let part = take_rows(&files, &UInt32Array::from(members))?;
                 self.write_partition(name, &part)?;
             }
         }
@@ -300,5 +299,5 @@ fn repeated(changes: &ChangeBatch) -> Result<RecordBatch> {
         return Err(Error::internal("filesystem.retraction", "a sink of files was given a row to take back"));
     }
     let indices = (0..weights.len() as u32).flat_map(|i| std::iter::repeat_n(i, weights.value(i as usize) as usize));
-    Ok(take_record_batch(changes.rows(), &UInt32Array::from_iter_values(indices))?)
+    take_rows(changes.rows(), &UInt32Array::from_iter_values(indices))
 }

@@ -15,9 +15,8 @@ use crate::operators::segment::{FrozenTable, FrozenTables, SpreadRows, key_group
 use crate::operators::windows::{check_time_column, times_ms};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
-use freshet_types::{ChangeBatch, Error, KeyGroup, Result, Watermark};
+use freshet_types::{ChangeBatch, Error, KeyGroup, Result, Watermark, take_rows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,11 +112,8 @@ impl Running {
             }
         }
         for (end, picks) in by_end {
-            let part = if picks.len() == rows.num_rows() {
-                rows.clone()
-            } else {
-                take_record_batch(rows, &UInt32Array::from(picks))?
-            };
+            let part =
+                if picks.len() == rows.num_rows() { rows.clone() } else { take_rows(rows, &UInt32Array::from(picks))? };
             self.windows.entry(end).or_default().parts.push(part);
         }
         Ok(late)
@@ -131,7 +127,7 @@ pub(crate) fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
     }
     let picks: UInt32Array =
         (0..changes.row_count()).flat_map(|i| std::iter::repeat_n(i as u32, changes.weight(i) as usize)).collect();
-    Ok(take_record_batch(changes.rows(), &picks)?)
+    take_rows(changes.rows(), &picks)
 }
 
 impl Operator for Running {

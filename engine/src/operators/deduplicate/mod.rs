@@ -23,7 +23,7 @@ use crate::operators::windows::{check_time_column, times_ms};
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
-use freshet_types::{ChangeBatch, KeyGroup, Result};
+use freshet_types::{ChangeBatch, KeyGroup, Result, take_rows};
 use std::sync::Arc;
 
 /// Which row of a key is kept.
@@ -211,7 +211,7 @@ impl Running {
             return Ok(());
         }
         let rows: UInt32Array = winners.iter().map(|w| w.1).collect();
-        let ids = self.store.append(&arrow::compute::take_record_batch(changes.rows(), &rows)?)?;
+        let ids = self.store.append(&take_rows(changes.rows(), &rows)?)?;
         for ((key, _), id) in winners.into_iter().zip(ids) {
             let cell = &mut self.cells[key as usize];
             let previous = std::mem::replace(&mut cell.best, id);
@@ -246,7 +246,7 @@ impl Operator for Running {
         }
         if !fresh.is_empty() {
             // A row of weight 2 is there twice; it stays once.
-            let rows = arrow::compute::take_record_batch(changes.rows(), &UInt32Array::from(fresh))?;
+            let rows = take_rows(changes.rows(), &UInt32Array::from(fresh))?;
             out.emit(ChangeBatch::inserts(rows));
         }
         Ok(())

@@ -9,9 +9,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
-use arrow::compute::{cast, take_record_batch};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit, TimestampMillisecondType, UInt64Type};
-use freshet_types::{ChangeBatch, Error, KeyGroup, Result, Watermark};
+use freshet_types::{ChangeBatch, Error, KeyGroup, Result, Watermark, take_rows};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -290,7 +290,7 @@ impl Side {
         let (indices, weights): (Vec<u32>, Vec<i64>) = rows.iter().copied().unzip();
         let matches: Vec<i64> =
             if matches.is_empty() { Vec::new() } else { indices.iter().map(|i| matches[*i as usize]).collect() };
-        let chosen = take_record_batch(changes.rows(), &UInt32Array::from(indices))?;
+        let chosen = take_rows(changes.rows(), &UInt32Array::from(indices))?;
         let chosen = ChangeBatch::new(chosen, Some(weights.into()));
         let keys = self.key_columns(&chosen);
         self.insert(&chosen, &keys, &matches, None).map(drop)

@@ -21,10 +21,10 @@ use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFacto
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array,
 };
-use arrow::compute::{SortOptions, filter_record_batch, take_record_batch};
+use arrow::compute::{SortOptions, filter_record_batch};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef, UInt64Type};
 use arrow::row::{RowConverter, Rows, SortField};
-use freshet_types::{ChangeBatch, Error, KeyGroup, Result};
+use freshet_types::{ChangeBatch, Error, KeyGroup, Result, take_rows};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -260,7 +260,7 @@ impl Running {
             if kept.len() < rows.num_rows() {
                 key_ids = kept.iter().map(|i| key_ids[*i as usize]).collect();
                 arrivals = kept.iter().map(|i| arrivals[*i as usize]).collect();
-                rows = take_record_batch(&rows, &UInt32Array::from(kept))?;
+                rows = take_rows(&rows, &UInt32Array::from(kept))?;
                 sort = self.sort_rows(&rows)?;
             }
         }
@@ -303,12 +303,12 @@ impl Running {
         }
         let missing = self.remove(changes.rows(), &leaving)?;
         if !missing.is_empty() {
-            let rows = take_record_batch(changes.rows(), &UInt32Array::from(missing))?;
+            let rows = take_rows(changes.rows(), &UInt32Array::from(missing))?;
             let serials = self.next_arrivals(rows.num_rows());
             self.owe(&rows, &serials)?;
         }
         if !coming.is_empty() {
-            let rows = take_record_batch(changes.rows(), &UInt32Array::from(coming))?;
+            let rows = take_rows(changes.rows(), &UInt32Array::from(coming))?;
             let arrivals = self.next_arrivals(rows.num_rows());
             self.insert(rows, arrivals)?;
         }

@@ -137,6 +137,10 @@ impl ScalarUDFImpl for DecimalArithmetic {
     }
 
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
+        // To know what a correlated sub-query gives over no rows, DataFusion puts a NULL without a type for its aggregates.
+        if types.contains(&DataType::Null) {
+            return Ok(DataType::Null);
+        }
         let left = parts(&types[0]).map_err(to_datafusion)?;
         let right = parts(&types[1]).map_err(to_datafusion)?;
         let (p, s) = self.operator.result(left, right);
@@ -145,11 +149,17 @@ impl ScalarUDFImpl for DecimalArithmetic {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> PlanResult<FieldRef> {
         let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
-        let (p, s) = parts(&self.return_type(&types)?).map_err(to_datafusion)?;
-        Ok(field_of(self.name(), SqlType::Decimal(p, s), true))
+        let sql_type = match self.return_type(&types)? {
+            DataType::Decimal128(p, s) => SqlType::Decimal(p, s),
+            _ => SqlType::Null,
+        };
+        Ok(field_of(self.name(), sql_type, true))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if args.return_field.data_type() == &DataType::Null {
+            return Ok(ColumnarValue::Scalar(ScalarValue::Null));
+        }
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let mut sides = Vec::with_capacity(2);

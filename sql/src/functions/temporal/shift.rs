@@ -73,10 +73,14 @@ impl ScalarUDFImpl for Shift {
     }
 
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
-        Ok(types[0].clone())
+        // A NULL without a type: see DecimalArithmetic.
+        Ok(if types.contains(&DataType::Null) { DataType::Null } else { types[0].clone() })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if args.return_field.data_type() == &DataType::Null {
+            return Ok(ColumnarValue::Scalar(ScalarValue::Null));
+        }
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let result = self.run(&arrays[0], &arrays[1]).map_err(to_datafusion)?;
