@@ -54,6 +54,12 @@ fn header(file: &[u8]) -> Option<Header<'_>> {
     }
 }
 
+/// All pairs whose keys are text. None for what is no Avro file.
+pub(crate) fn pairs(file: &[u8]) -> Option<Vec<(&str, &[u8])>> {
+    let pairs = header(file)?.pairs.into_iter();
+    Some(pairs.filter_map(|(key, value)| Some((std::str::from_utf8(key).ok()?, value))).collect())
+}
+
 /// The value of a key.
 pub(crate) fn value<'a>(file: &'a [u8], key: &str) -> Option<&'a [u8]> {
     header(file)?.pairs.into_iter().find(|(k, _)| *k == key.as_bytes()).map(|(_, v)| v)

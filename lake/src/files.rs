@@ -1,12 +1,12 @@
 //! Reads manifest lists and manifests: which files make up a snapshot.
 
-use crate::avro_header;
 use crate::error::Explain;
 use crate::io::LakeIo;
+use crate::lenient_manifest;
 use crate::metadata::INLINE_MANIFESTS;
 use freshet_types::{Error, Result};
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, FormatVersion, Literal, Manifest, ManifestContentType, ManifestEntry,
+    DataContentType, DataFile, DataFileBuilder, FormatVersion, Literal, ManifestContentType, ManifestEntry,
     ManifestFile, ManifestList, ManifestStatus, PrimitiveLiteral, SchemaRef, Snapshot, Struct, TableMetadata,
 };
 use std::sync::Arc;
@@ -127,7 +127,7 @@ pub fn read_manifest(io: &LakeIo, metadata: &TableMetadata, file: &ManifestFile)
         return Err(encrypted().at("file", &file.manifest_path));
     }
     let what = format!("manifest \"{}\"", file.manifest_path);
-    let (entries, about) = parse(&bytes, metadata, file).explain(&what)?.into_parts();
+    let (entries, about) = lenient_manifest::parse(&bytes, metadata, file).explain(&what)?.into_parts();
     // In v3 the rows of added files without an id of their own follow each other.
     let mut next_row = file.first_row_id;
     let mut read = Vec::with_capacity(entries.len());
@@ -164,48 +164,6 @@ pub fn read_manifest(io: &LakeIo, metadata: &TableMetadata, file: &ManifestFile)
         });
     }
     Ok(ReadManifest { file: file.clone(), schema: Arc::clone(about.schema()), entries: read })
-}
-
-fn parse(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> iceberg::Result<Manifest> {
-    let e = match Manifest::parse_avro(bytes) {
-        Ok(manifest) => return Ok(manifest),
-        Err(e) => e,
-    };
-    // Some writers leave out what the table's metadata says as well.
-    let completed = complete(bytes, metadata, file).map(|bytes| Manifest::parse_avro(&bytes));
-    match completed {
-        Some(Ok(manifest)) => Ok(manifest),
-        _ => match renamed(bytes).map(|bytes| Manifest::parse_avro(&bytes)) {
-            Some(renamed) => renamed,
-            None => completed.unwrap_or(Err(e)),
-        },
-    }
-}
-
-/// The manifest with the names of partition fields as Avro takes them: its entries have them under those names.
-fn renamed(bytes: &[u8]) -> Option<Vec<u8>> {
-    let written = avro_header::value(bytes, "partition-spec")?;
-    let mut spec: serde_json::Value = serde_json::from_slice(written).ok()?;
-    let before = spec.clone();
-    for field in spec.as_array_mut()? {
-        let name = field.get("name")?.as_str()?;
-        field["name"] = crate::partition::avro_name(name, |c| c.is_alphanumeric()).into();
-    }
-    (spec != before).then(|| avro_header::with_value(bytes, "partition-spec", &spec.to_string()))?
-}
-
-fn complete(bytes: &[u8], metadata: &TableMetadata, file: &ManifestFile) -> Option<Vec<u8>> {
-    let schema = metadata.current_schema();
-    let spec = metadata.partition_spec_by_id(file.partition_spec_id)?;
-    let pairs = [
-        ("schema", serde_json::to_string(schema.as_ref()).ok()?),
-        ("schema-id", schema.schema_id().to_string()),
-        ("partition-spec", serde_json::to_string(spec.fields()).ok()?),
-        ("partition-spec-id", spec.spec_id().to_string()),
-        ("format-version", (metadata.format_version() as u8).to_string()),
-        ("content", file.content.to_string()),
-    ];
-    avro_header::with_pairs(bytes, &pairs)
 }
 
 fn with_first_row(file: &DataFile, first_row: i64, spec_id: i32) -> Result<DataFile> {

@@ -16,6 +16,7 @@ pub mod commit;
 mod error;
 pub mod files;
 pub mod io;
+mod lenient_manifest;
 pub mod listing;
 pub mod maintain;
 pub mod metadata;

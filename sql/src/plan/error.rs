@@ -31,7 +31,7 @@ pub(crate) fn outward(error: DataFusionError) -> Error {
         DataFusionError::Collection(mut all) if !all.is_empty() => outward(all.remove(0)),
         DataFusionError::SchemaError(schema, _) => of_schema(&schema),
         DataFusionError::Plan(text) => of_plan(&first_line(&text)),
-        DataFusionError::NotImplemented(text) if is_of_outer_columns(&text) => outer_columns(),
+        DataFusionError::NotImplemented(text) if is_of_subquery(&text) => left_subquery(),
         DataFusionError::NotImplemented(text) => Error::unsupported("plan.unsupported", first_line(&text)),
         DataFusionError::SQL(e, _) => Error::invalid("sql.syntax", first_line(&e.to_string())),
         DataFusionError::ArrowError(e, _) => Error::from(*e),
@@ -63,8 +63,8 @@ fn of_schema(error: &SchemaError) -> Error {
 
 /// The planning errors that people meet most, in our words and with a mend; the others as they are.
 fn of_plan(text: &str) -> Error {
-    if text.starts_with("accessing outer reference columns") || is_of_outer_columns(text) {
-        return outer_columns();
+    if text.starts_with("accessing outer reference columns") || is_of_subquery(text) {
+        return left_subquery();
     }
     if let Some(name) = text.strip_prefix("invalid function '").and_then(|rest| rest.split('\'').next()) {
         let names = crate::functions::list();
@@ -94,17 +94,14 @@ fn of_plan(text: &str) -> Error {
 }
 
 /// Whether DataFusion says that it has no place for a sub-query which its rules did not make a join.
-fn is_of_outer_columns(text: &str) -> bool {
+fn is_of_subquery(text: &str) -> bool {
     text.contains("does not support logical expression")
         && ["OuterReferenceColumn(", "Exists(", "InSubquery(", "ScalarSubquery("].iter().any(|e| text.contains(e))
 }
 
-fn outer_columns() -> Error {
-    Error::unsupported(
-        "query.subquery",
-        "a sub-query that names columns of the query around it cannot be made a join here",
-    )
-    .hint("compare those columns by = in the sub-query's own WHERE, outside of OR, UNION and LIMIT, or write a join")
+fn left_subquery() -> Error {
+    Error::unsupported("query.unsupported", "a sub-query of this form is not there yet")
+        .hint("write it as a JOIN; what it compares with the query around it by = in its own WHERE, outside of OR, UNION and LIMIT, is there")
 }
 
 /// The error with the place in the script that a node of the plan carries, unless it knows a nearer one.

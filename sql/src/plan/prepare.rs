@@ -316,7 +316,10 @@ fn name_items(select: &mut Select) {
     for (i, item) in select.projection.iter_mut().enumerate() {
         let name = match item {
             SelectItem::ExprWithAlias { alias, .. } => {
-                taken.insert(alias.value.clone());
+                if !taken.insert(alias.value.clone()) {
+                    alias.value = numbered(&alias.value, &taken);
+                    taken.insert(alias.value.clone());
+                }
                 continue;
             }
             SelectItem::UnnamedExpr(expr) => match last_name(expr) {
@@ -324,7 +327,7 @@ fn name_items(select: &mut Select) {
                     continue;
                 }
                 Some(name) if matches!(expr, Expr::CompoundFieldAccess { .. }) => name,
-                Some(name) => (0..).map(|n| format!("{name}{n}")).find(|n| !taken.contains(n)).unwrap_or(name),
+                Some(name) => numbered(&name, &taken),
                 None => format!("EXPR${i}"),
             },
             _ => continue,
@@ -335,6 +338,11 @@ fn name_items(select: &mut Select) {
             *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('`', name) };
         }
     }
+}
+
+/// A name with the first number behind it that makes it another than those that are taken.
+fn numbered(name: &str, taken: &HashSet<String>) -> String {
+    (0..).map(|n| format!("{name}{n}")).find(|n| !taken.contains(n)).expect("there are more numbers than names")
 }
 
 fn last_name(expr: &Expr) -> Option<String> {

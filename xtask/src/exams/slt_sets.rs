@@ -241,8 +241,9 @@ fn value_text(cell: Option<&str>, letter: char, manner: &Manner) -> String {
     match (letter, text) {
         ('I', "TRUE") => "1".into(),
         ('I', "FALSE") => "0".into(),
+        // SQLite reads a text that is no number as 0.
         ('I', text) => text.parse::<f64>().map_or_else(
-            |_| text.to_string(),
+            |_| "0".to_string(),
             |n| {
                 if text.contains(['.', 'E']) { format!("{}", n as i64) } else { text.to_string() }
             },

@@ -232,6 +232,8 @@ fn streams_give_what_batches_give() {
         "SELECT id, (SELECT COUNT(*) FROM payments p WHERE p.order_id = o.id) AS x FROM orders o",
         "SELECT 1 AS one FROM (SELECT id FROM orders LEFT JOIN payments ON id = order_id) WHERE EXISTS (SELECT 1) LIMIT 1",
         "SELECT COUNT(*) FROM orders GROUP BY GROUPING SETS ((), ())",
+        "SELECT id AS x, amount AS x, price FROM orders",
+        "SELECT DISTINCT - COALESCE(MAX(32), COUNT(*) - 97 / -35) FROM orders",
         "SELECT customer, COUNT(*), GROUPING(customer) FROM orders GROUP BY GROUPING SETS ((customer), (), (customer))",
         "SELECT id FROM orders WHERE id = 3 OR id IN (SELECT order_id FROM payments WHERE paid = 15)",
         "SELECT id FROM orders UNION ALL SELECT order_id FROM payments",
