@@ -11,6 +11,7 @@ mod checkpoint;
 mod epochs;
 pub mod graph;
 mod graph_check;
+mod held_back;
 pub mod host;
 pub mod job;
 pub mod operator;
@@ -18,6 +19,7 @@ pub mod operators;
 mod source_driver;
 
 pub use graph::{Graph, Input, Node, NodeId, NodeKind, Routing, SourceNode, WatermarkSpec};
+pub use held_back::HeldBack;
 pub use job::{JobHandle, JobReport, JobSpec, JobStatus, start};
 pub use operator::{
     Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader,

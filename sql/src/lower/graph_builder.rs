@@ -6,7 +6,7 @@ use super::lineage::Lineage;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use freshet_engine::operators::{Calc, CalcConfig};
-use freshet_engine::{Graph, Input, Node, NodeId, NodeKind, OperatorFactory, Routing};
+use freshet_engine::{Graph, HeldBack, Input, Node, NodeId, NodeKind, OperatorFactory, Routing};
 use freshet_types::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) struct GraphBuilder {
     likeness: Vec<Option<Likeness>>,
     /// By node; none for those that nothing reads.
     lineage: Vec<Option<Lineage>>,
+    /// By node: how far times that count as event time lie behind the watermark, in milliseconds.
+    lag_ms: Vec<i64>,
     names: BTreeMap<String, usize>,
     /// What the user should know.
     pub(crate) notices: Vec<String>,
@@ -72,9 +74,13 @@ impl GraphBuilder {
         }
         let (lineage, state_id) = Lineage::of_operator(&node, &self.below(&node.inputs));
         let state_id = self.state_id(&state_id);
+        let factory = match self.lag_below(&node.inputs) {
+            lag if lag > 0 && node.factory.state_fingerprint().is_some() => Arc::new(HeldBack::new(node.factory, lag)),
+            _ => node.factory,
+        };
         self.add(
             Node {
-                kind: NodeKind::Operator(node.factory),
+                kind: NodeKind::Operator(factory),
                 inputs: node.inputs,
                 schema: node.schema,
                 append_only: node.append_only,
@@ -114,9 +120,20 @@ impl GraphBuilder {
         self.add(Node { kind, inputs, schema, append_only, state_id }, likeness, lineage)
     }
 
+    /// Says that the times in a node's rows lie behind the watermark by up to `ms` more than those in its inputs.
+    pub(crate) fn lags(&mut self, node: NodeId, ms: i64) {
+        let lag = self.lag_below(&self.graph.node(node).inputs) + ms;
+        self.lag_ms[node.0] = lag;
+    }
+
+    fn lag_below(&self, inputs: &[Input]) -> i64 {
+        inputs.iter().map(|input| self.lag_ms[input.from.0]).max().unwrap_or(0)
+    }
+
     fn add(&mut self, node: Node, likeness: Option<Likeness>, lineage: Option<Lineage>) -> NodeId {
         self.likeness.push(likeness);
         self.lineage.push(lineage);
+        self.lag_ms.push(self.lag_below(&node.inputs));
         self.graph.add(node)
     }
 

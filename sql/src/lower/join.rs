@@ -226,6 +226,9 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
         schema,
         append_only,
     });
+    if let Some(expiry) = &expiry {
+        lowerer.builder.lags(node, expiry.lag_ms);
+    }
     let base = Arc::clone(&lowerer.builder.graph().node(node).schema);
     let bounded = left.flow.bounded && right.flow.bounded;
     let all = Flow::of_node(node, base, &[], append_only, bounded);
@@ -234,14 +237,9 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
         let from = left.flow.columns.len();
         columns.extend_from_slice(&all.columns[from..from + right.width]);
     }
-    if let Some(expiry) = &expiry
-        && append_only
-    {
-        for (column, role) in columns.iter_mut().zip(left_roles.iter().chain(&right_roles).enumerate().map(|(i, r)| {
-            let keeps = if i < left.width { expiry.left_speaks } else { expiry.right_speaks };
-            if keeps { *r } else { Role::Plain }
-        })) {
-            column.role = role;
+    if append_only && expiry.is_some_and(|e| e.keeps_times) {
+        for (column, role) in columns.iter_mut().zip(left_roles.iter().chain(&right_roles)) {
+            column.role = *role;
         }
     }
     let covers =
@@ -261,12 +259,14 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
     Ok(Flow { columns, key, ..all })
 }
 
-/// When rows may go, and whose times the watermark still speaks about.
+/// When rows may go, and what the watermark still says about their times.
 struct Expiry {
     left: ExpireBy,
     right: ExpireBy,
-    left_speaks: bool,
-    right_speaks: bool,
+    /// Whether event time and windows of the inputs are those of the pairs.
+    keeps_times: bool,
+    /// How far the times of a pair may lie behind the watermark.
+    lag_ms: i64,
 }
 
 fn expiry(
@@ -320,8 +320,8 @@ fn window_expiry(
     Some(Expiry {
         left: ExpireBy { column: l, delay_ms },
         right: ExpireBy { column: r, delay_ms },
-        left_speaks: whole,
-        right_speaks: whole,
+        keeps_times: whole,
+        lag_ms: 0,
     })
 }
 
@@ -335,10 +335,9 @@ fn interval_expiry(left_roles: &[Role], right_roles: &[Role], bounds: &[TimeBoun
         Some(Expiry {
             left: ExpireBy { column: b.left, delay_ms: -lower },
             right: ExpireBy { column: b.right, delay_ms: upper },
-            // A pair comes out when its later row comes in: only the time that is never the earlier one stays ahead of
-            // the watermark.
-            left_speaks: lower >= 0,
-            right_speaks: upper <= 0,
+            keeps_times: true,
+            // A pair comes out when its later row comes in, so that the earlier one may lie that far behind.
+            lag_ms: upper.max(-lower).max(0),
         })
     })
 }

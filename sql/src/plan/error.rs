@@ -69,6 +69,9 @@ fn of_plan(text: &str) -> Error {
     if let Some(name) = text.strip_prefix("invalid function '").and_then(|rest| rest.split('\'').next()) {
         let names = crate::functions::list();
         let name = name.to_uppercase();
+        if names.iter().any(|f| f.name.eq_ignore_ascii_case(&name)) {
+            return Error::unsupported("query.unsupported", format!("{name} with OVER is not there yet"));
+        }
         let near = suggest::nearest(&name, names.iter().map(|f| f.name));
         let error = Error::not_found("function.unknown", format!("no function named \"{name}\""));
         return error.hint(match near {

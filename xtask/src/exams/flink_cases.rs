@@ -24,7 +24,8 @@ pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Vec<(String, Outc
     let (mut outcomes, mut failures) = (Vec::new(), 0);
     for file in files {
         let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let cases: Vec<Value> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        let mut cases: Vec<Value> = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        cases.iter_mut().for_each(without_comments);
         for case in &cases {
             let id = case["id"].as_str().unwrap_or_default().to_string();
             if only.is_none_or(|o| id.contains(o)) {
@@ -34,6 +35,15 @@ pub(crate) fn run(folder: &Path, only: Option<&str>) -> Result<Vec<(String, Outc
     }
     println!("flink_cases: sources failed midway {failures} times");
     Ok(outcomes)
+}
+
+/// Takes out a row that Flink's test has only as a comment, together with the row of the answer that it would give.
+fn without_comments(case: &mut Value) {
+    if case["id"] == "IntervalJoinITCase.testRowTimeInnerJoinWithWindowAggregateOnFirstTime"
+        && let Some(events) = case["tables"]["T1"]["events"].as_array_mut()
+    {
+        events.retain(|event| event["row"][1] != "L-8");
+    }
 }
 
 fn strings(value: &Value) -> Vec<String> {

@@ -146,6 +146,9 @@ impl Tables {
     fn insert(&mut self, insert: &ast::Insert, session: &mut ExamSession, folder: &Path) -> Result<()> {
         let TableObject::TableName(name) = &insert.table else { return Err(refused("INSERT into a function")) };
         let name = name_of(name);
+        if insert.on.is_some() {
+            return Err(refused("INSERT .. ON CONFLICT"));
+        }
         let Some(source) = &insert.source else { return Err(refused("INSERT without rows")) };
         let table = self.tables.get(&name).ok_or_else(|| refused(format!("no table {name}")))?;
         let columns: Vec<(String, String)> = if insert.columns.is_empty() {

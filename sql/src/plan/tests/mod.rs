@@ -506,6 +506,7 @@ fn what_is_refused_says_why() {
         ("SELECT FIRST_VALUE(id ORDER BY amount) FROM orders", "query.unsupported"),
         ("SELECT LISTAGG(customer) WITHIN GROUP (ORDER BY amount) FROM orders", "query.unsupported"),
         ("SELECT id, SUM(id) OVER (ORDER BY id) FROM orders", "query.unsupported"),
+        ("SELECT id, FIRST_VALUE(id) OVER (ORDER BY id) FROM orders", "query.unsupported"),
         (
             "SELECT o.id FROM orders o JOIN payments FOR SYSTEM_TIME AS OF o.ts AS p ON o.id = p.order_id",
             "join.temporal",

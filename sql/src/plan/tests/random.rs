@@ -115,6 +115,30 @@ const BASES: &[(&str, usize)] = &[
         2,
     ),
     (
+        "SELECT k AS c0, COUNT(*) AS c1, SUM(w) AS c2 FROM (SELECT a.k, a.ts, b.w FROM l a JOIN r b
+         ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '5' SECOND)
+         GROUP BY k, TUMBLE(ts, INTERVAL '4' SECOND)",
+        3,
+    ),
+    (
+        "SELECT k AS c0, COUNT(v) AS c1 FROM (SELECT a.k, b.ts, a.v FROM l a JOIN r b
+         ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '7' SECOND AND a.ts - INTERVAL '1' SECOND)
+         GROUP BY k, HOP(ts, INTERVAL '2' SECOND, INTERVAL '6' SECOND)",
+        2,
+    ),
+    (
+        "SELECT k AS c0, COUNT(w) AS c1, COUNT(*) AS c2 FROM (SELECT a.k, a.ts, b.w FROM l a LEFT JOIN r b
+         ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '3' SECOND AND a.ts + INTERVAL '6' SECOND)
+         GROUP BY k, SESSION(ts, INTERVAL '3' SECOND)",
+        3,
+    ),
+    (
+        "SELECT c.k AS c0, d.w AS c1 FROM (SELECT a.k, a.ts, b.w FROM l a JOIN r b
+         ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '5' SECOND) c
+         LEFT JOIN r d ON c.k = d.k AND d.ts BETWEEN c.ts AND c.ts + INTERVAL '3' SECOND",
+        2,
+    ),
+    (
         "SELECT a.id AS c0, b.w AS c1 FROM (SELECT * FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '6' SECOND))) a
          JOIN (SELECT * FROM TABLE(TUMBLE(TABLE r, DESCRIPTOR(ts), INTERVAL '6' SECOND))) b
          ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end",
