@@ -83,6 +83,8 @@ pub enum NodeKind {
         sink: Arc<dyn Sink>,
         /// Name of the table; unique in the graph.
         table: String,
+        /// How far event times of its rows may lie behind the watermark, in milliseconds.
+        lag_ms: i64,
     },
 }
 

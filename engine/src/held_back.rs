@@ -1,4 +1,4 @@
-//! An operator behind an interval join: for it, event time lags behind by the span of the interval.
+//! What stands behind an interval join: for it, event time lags behind by the span of the interval.
 //!
 //! Such a join gives a pair when its later row comes, so that the times of the earlier row lie behind the watermark by up
 //! to the span. Operators that wait for a watermark must wait that much longer, as they do behind Flink's interval join.
@@ -22,8 +22,8 @@ impl HeldBack {
     }
 }
 
-/// The lower watermark; the end of the input stays the end.
-fn held(watermark: Watermark, by_ms: i64) -> Watermark {
+/// The lower watermark, for an operator or a sink; the end of the input stays the end.
+pub(crate) fn held(watermark: Watermark, by_ms: i64) -> Watermark {
     match watermark {
         Watermark::MAX => Watermark::MAX,
         Watermark(ms) => Watermark(ms.saturating_sub(by_ms)),

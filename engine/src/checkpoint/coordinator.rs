@@ -205,7 +205,7 @@ impl Coordinator {
     /// Makes output visible. What cannot be reached or was overtaken is tried again, for as long as the job runs.
     fn commit(&mut self, root: &Root) -> Result<()> {
         for (committer, sink) in self.committers.iter_mut().zip(&self.run.plan.sinks) {
-            let commit = super::recover::commit_of(root, &sink.table).expect("every sink is part of the checkpoint");
+            let commit = super::recover::commit_of(root, sink).expect("every sink is part of the checkpoint");
             let mut backoff = Backoff::new();
             let since = Instant::now();
             failpoint::pass("commit.before");
@@ -274,7 +274,7 @@ pub(crate) fn recover_sinks(run: &Run) -> Result<Option<Vec<Box<dyn SinkCommitte
     failpoint::pass("recover.before_sinks");
     let mut committers = Vec::new();
     for sink in &run.plan.sinks {
-        let last = run.restored.as_ref().and_then(|root| super::recover::commit_of(root, &sink.table));
+        let last = run.restored.as_ref().and_then(|root| super::recover::commit_of(root, sink));
         let mut committer: Option<Box<dyn SinkCommitter>> = None;
         let mut backoff = Backoff::new();
         loop {

@@ -1,5 +1,6 @@
 //! Goes on from a checkpoint: does the graph still fit, what sinks promised, state of operators.
 
+use crate::held_back::held;
 use crate::host::plan::SinkPlan;
 use crate::job::lifeline::guarded;
 use crate::job::run::Run;
@@ -108,8 +109,8 @@ pub(crate) fn check_fits(root: &Root, graph: &Graph, sinks: &[SinkPlan]) -> Resu
 }
 
 /// What a sink is told about the checkpoint that the job goes on from; none when it was no part of it.
-pub(crate) fn commit_of(root: &Root, table: &str) -> Option<Commit> {
-    let sink = root.sinks.get(table)?;
+pub(crate) fn commit_of(root: &Root, sink: &SinkPlan) -> Option<Commit> {
+    let saved = root.sinks.get(&sink.table)?;
     let told = root.sources.values().filter(|source| source.event_time).map(|source| source.watermark_ms);
     let lowest = told.map(|ms| ms.map_or(Watermark::MIN, Watermark)).min();
     let watermark = if root.finished { Watermark::MAX } else { lowest.unwrap_or(Watermark::MIN) };
@@ -118,8 +119,8 @@ pub(crate) fn commit_of(root: &Root, table: &str) -> Option<Commit> {
         checkpoint: root.checkpoint,
         epoch: root.epoch,
         offsets: root.offsets_json(),
-        watermark,
-        tokens: sink.tokens.clone(),
+        watermark: held(watermark, sink.lag_ms),
+        tokens: saved.tokens.clone(),
         last: root.finished,
     })
 }

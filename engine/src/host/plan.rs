@@ -61,6 +61,8 @@ pub(crate) struct SinkPlan {
     pub(crate) table: String,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) append_only: bool,
+    /// How far its watermark is held back.
+    pub(crate) lag_ms: i64,
 }
 
 /// Name under which the dead-letter sink's tokens are kept; no table can have it.
@@ -116,9 +118,10 @@ impl Plan {
                 continue;
             }
             let stage = match &node.kind {
-                NodeKind::Sink { sink, table } => {
+                NodeKind::Sink { sink, table, lag_ms } => {
                     let append_only = graph.node(node.inputs[0].from).append_only;
-                    plan.sinks.push(SinkPlan { table: table.clone(), sink: Arc::clone(sink), append_only });
+                    let (table, sink, lag_ms) = (table.clone(), Arc::clone(sink), *lag_ms);
+                    plan.sinks.push(SinkPlan { table, sink, append_only, lag_ms });
                     StagePlan::Sink(plan.sinks.len() - 1)
                 }
                 _ => StagePlan::Node(id),
@@ -143,7 +146,7 @@ impl Plan {
         if let Some(sink) = dead_letters {
             plan.feeds.push(FeedPlan { kind: FeedKind::DeadLetters, clock: None, ports: Vec::new() });
             let port = plan.port(Place::Feed(plan.feeds.len() - 1), Routing::Forward);
-            plan.sinks.push(SinkPlan { table: DEAD_LETTERS.to_owned(), sink, append_only: true });
+            plan.sinks.push(SinkPlan { table: DEAD_LETTERS.to_owned(), sink, append_only: true, lag_ms: 0 });
             let stages = vec![StagePlan::Sink(plan.sinks.len() - 1)];
             plan.fragments.push(FragmentPlan { inputs: vec![port], stages, ports: Vec::new() });
         }

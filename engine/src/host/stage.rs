@@ -2,6 +2,7 @@
 
 use crate::checkpoint::part::{OperatorTime, PartBuilder};
 use crate::epochs::EpochInfo;
+use crate::held_back::held;
 use crate::job::lifeline::guarded;
 use crate::job::status::WorkerCounters;
 use crate::{EpochEnd, Operator};
@@ -28,6 +29,7 @@ pub(crate) struct SinkStage {
     pub(crate) table: String,
     pub(crate) writer: Box<dyn SinkWriter>,
     pub(crate) append_only: bool,
+    pub(crate) lag_ms: i64,
     pub(crate) rows_out: u64,
     /// Changes of the open epoch, when they must be consolidated before they are written.
     pub(crate) waiting: Vec<ChangeBatch>,
@@ -150,7 +152,7 @@ impl SinkStage {
                 self.write(&net)?;
             }
         }
-        let Self { table, writer, .. } = self;
-        guarded("sink", table, || writer.flush_epoch(info.epoch, watermark))
+        let Self { table, writer, lag_ms, .. } = self;
+        guarded("sink", table, || writer.flush_epoch(info.epoch, held(watermark, *lag_ms)))
     }
 }

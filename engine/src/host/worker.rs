@@ -139,6 +139,7 @@ fn sink_stage(run: &Run, worker: usize, sink: usize) -> Result<SinkStage> {
         table: plan.table.clone(),
         writer,
         append_only: plan.append_only,
+        lag_ms: plan.lag_ms,
         rows_out: 0,
         waiting: Vec::new(),
     })

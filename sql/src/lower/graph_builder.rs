@@ -126,7 +126,8 @@ impl GraphBuilder {
         self.lag_ms[node.0] = lag;
     }
 
-    fn lag_below(&self, inputs: &[Input]) -> i64 {
+    /// How far times in the rows of these inputs may lie behind the watermark.
+    pub(crate) fn lag_below(&self, inputs: &[Input]) -> i64 {
         inputs.iter().map(|input| self.lag_ms[input.from.0]).max().unwrap_or(0)
     }
 

@@ -67,11 +67,13 @@ pub(crate) fn add_sink(lowerer: &mut Lowerer, flows: Vec<Flow>, target: &SinkTar
             None => Routing::Hash((0..target.schema.fields().len()).collect()),
         },
     };
+    let inputs = vec![Input { from, routing }];
+    let lag_ms = lowerer.builder.lag_below(&inputs);
     Ok(lowerer.builder.other(
-        NodeKind::Sink { sink: Arc::clone(&target.sink), table: target.table.clone() },
+        NodeKind::Sink { sink: Arc::clone(&target.sink), table: target.table.clone(), lag_ms },
         &format!("sink:{}", target.table),
         None,
-        vec![Input { from, routing }],
+        inputs,
         Arc::clone(&target.schema),
         append_only,
     ))

@@ -246,7 +246,7 @@ fn source_info(node: &freshet_engine::Node) -> Option<SourceInfo> {
 
 fn sink_info(graph: &Graph, id: NodeId) -> Option<SinkInfo> {
     let node = graph.node(id);
-    let NodeKind::Sink { sink, table } = &node.kind else { return None };
+    let NodeKind::Sink { sink, table, .. } = &node.kind else { return None };
     let lossy: Vec<String> = upstream(graph, id)
         .into_iter()
         .filter_map(|i| source_info(graph.node(i)))

@@ -55,7 +55,7 @@ fn operator(
 }
 
 fn sink(table: &Table, from: NodeId, name: &str) -> Node {
-    let kind = NodeKind::Sink { sink: Arc::new(table.clone()), table: name.into() };
+    let kind = NodeKind::Sink { sink: Arc::new(table.clone()), table: name.into(), lag_ms: 0 };
     node(kind, vec![input(from, Routing::Forward)], true, name)
 }
 
@@ -147,6 +147,24 @@ fn every_worker_sees_the_same_watermark_which_is_the_lowest_of_all() {
     // How far it had come depends on which splits ended together; but it came from data.
     let from_data = told[told.len() - 2];
     assert!(Watermark(490) <= from_data && from_data <= Watermark(3990), "{from_data:?} is seen before the end");
+}
+
+#[test]
+fn a_sink_behind_an_interval_join_is_told_a_lower_watermark() {
+    let told = [0, 30].map(|lag_ms| {
+        let topic = Topic::new(Boundedness::Unbounded, [("a", numbers(0, 10))]);
+        let table = Table::default();
+        let mut graph = Graph::default();
+        let read = graph.add(source(&topic, "numbers", true, None));
+        let kind = NodeKind::Sink { sink: Arc::new(table.clone()), table: "rows".into(), lag_ms };
+        graph.add(node(kind, vec![input(read, Routing::Forward)], true, "rows"));
+        let job = start(spec(graph, 1)).unwrap();
+        until(&job, "ten rows", || job.status().run.rows_in == 10);
+        job.stop();
+        assert_eq!(end(&job).unwrap().phase, Phase::Stopped);
+        table.lock().watermark
+    });
+    assert_eq!(told, [Some(Watermark(90)), Some(Watermark(60))]);
 }
 
 #[test]
