@@ -13,9 +13,6 @@ mod nexmark;
 mod rows;
 mod session;
 mod slt;
-mod slt_session;
-mod slt_sets;
-mod slt_tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,8 +46,8 @@ static SETS: &[ExamSet] = &[
     ExamSet { name: "arroyo", run: arroyo::run, is_counted: false },
     ExamSet { name: "bad_input", run: bad_input::run, is_counted: false },
     ExamSet { name: "iceberg", run: iceberg::run, is_counted: false },
-    ExamSet { name: "sqlite_slt", run: slt_sets::sqlite, is_counted: true },
-    ExamSet { name: "risingwave_slt", run: slt_sets::risingwave, is_counted: true },
+    ExamSet { name: "sqlite_slt", run: slt::sqlite, is_counted: true },
+    ExamSet { name: "risingwave_slt", run: slt::risingwave, is_counted: true },
 ];
 
 /// Runs the sets that are named, or all; `SET/CASE` runs one case.

@@ -1,6 +1,6 @@
 //! A session that goes on from script to script, as a sqllogictest file asks for.
 
-use super::session::{follow, options, temporary};
+use crate::exams::session::{follow, options, temporary};
 use freshet_server::{Session, SessionOptions};
 use freshet_types::text::{ColumnText, TextStyle, is_null};
 use freshet_types::{ChangeBatch, Error, Result};

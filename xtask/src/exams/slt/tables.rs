@@ -1,7 +1,7 @@
 //! The tables of a sqllogictest file: their rows as the file's statements leave them, put before the queries as lake
 //! tables and as changing streams.
 
-use super::slt_session::ExamSession;
+use super::conversation::ExamSession;
 use datafusion::sql::sqlparser::ast::{
     self, AssignmentTarget, FromTable, ObjectType, SetExpr, Statement, TableObject, UnaryOperator, VisitMut, VisitorMut,
 };

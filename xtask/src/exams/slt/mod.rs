@@ -3,15 +3,20 @@
 //!
 //! `FRESHET_EXAM_EVERY=N` runs each Nth file and each Nth query of it (1 runs all).
 
+mod conversation;
+mod tables;
+mod text;
+
 use super::Outcome;
+use super::rows;
 use super::session;
-use super::slt::{self, Asked, Record, Sort};
-use super::slt_session::{ExamAnswer, ExamSession};
-use super::slt_tables::{LAKE, STREAMS, Tables, written_out};
+use conversation::{ExamAnswer, ExamSession};
 use freshet_types::Result;
 use md5::{Digest, Md5};
 use std::path::Path;
 use std::time::Instant;
+use tables::{LAKE, STREAMS, Tables, written_out};
+use text::{Asked, Record, Sort};
 
 /// How a set writes values and what of it does not apply.
 struct Manner {
@@ -71,12 +76,12 @@ fn run(
         let name = f.to_string_lossy();
         name.ends_with(extension) || name.ends_with(".slt.part")
     };
-    let files = slt::roots(slt::files(folder, is_case))?;
+    let files = text::roots(text::files(folder, is_case))?;
     let name = |file: &Path| file.strip_prefix(folder).unwrap_or(file).display().to_string();
     let mut outcomes = Vec::new();
     let files: Vec<_> = files.iter().filter(|f| only.is_none_or(|o| name(f).contains(o))).collect();
     for (i, file) in files.iter().enumerate().step_by(file_step) {
-        let records = slt::read(file)?;
+        let records = text::read(file)?;
         let begun = Instant::now();
         let has_average = records.iter().any(|r| r.sql().to_lowercase().contains("avg("));
         let mut outcome = one_file(&records, query_step, i, manner).map_err(|e| format!("{}: {e}", name(file)))?;
@@ -214,7 +219,7 @@ fn compare_rows(rows: &[Vec<String>], expected: &[String]) -> Option<String> {
     let mut want: Vec<String> = expected.iter().map(|l| line(&mut l.split_whitespace())).collect();
     got.sort();
     want.sort();
-    super::rows::difference(&got, &want)
+    rows::difference(&got, &want)
 }
 
 /// A number to seven digits, because quotients of decimals have fewer digits here; a time without zeros at its end.
