@@ -237,9 +237,16 @@ fn run(lowerer: &mut Lowerer, sides: Sides, kind: JoinKind) -> Result<Flow> {
         let from = left.flow.columns.len();
         columns.extend_from_slice(&all.columns[from..from + right.width]);
     }
-    if append_only && expiry.is_some_and(|e| e.keeps_times) {
-        for (column, role) in columns.iter_mut().zip(left_roles.iter().chain(&right_roles)) {
-            column.role = *role;
+    if let Some(expiry) = expiry.filter(|e| append_only && e.keeps_times) {
+        // Times that are NULL in rows without a pair are no event time any more.
+        let padded = |i: usize| match kind {
+            JoinKind::Left => i >= left.width,
+            JoinKind::Right => i < left.width,
+            JoinKind::Full => true,
+            _ => false,
+        };
+        for (i, role) in left_roles.iter().chain(&right_roles).enumerate().take(columns.len()) {
+            columns[i].role = if expiry.is_interval && padded(i) { Role::Plain } else { *role };
         }
     }
     let covers =
@@ -265,6 +272,8 @@ struct Expiry {
     right: ExpireBy,
     /// Whether event time and windows of the inputs are those of the pairs.
     keeps_times: bool,
+    /// Whether it is the distance of two times that lets rows go, not the end of a window.
+    is_interval: bool,
     /// How far the times of a pair may lie behind the watermark.
     lag_ms: i64,
 }
@@ -321,6 +330,7 @@ fn window_expiry(
         left: ExpireBy { column: l, delay_ms },
         right: ExpireBy { column: r, delay_ms },
         keeps_times: whole,
+        is_interval: false,
         lag_ms: 0,
     })
 }
@@ -336,6 +346,7 @@ fn interval_expiry(left_roles: &[Role], right_roles: &[Role], bounds: &[TimeBoun
             left: ExpireBy { column: b.left, delay_ms: -lower },
             right: ExpireBy { column: b.right, delay_ms: upper },
             keeps_times: true,
+            is_interval: true,
             // A pair comes out when its later row comes in, so that the earlier one may lie that far behind.
             lag_ms: upper.max(-lower).max(0),
         })

@@ -233,6 +233,9 @@ fn streams_give_what_batches_give() {
         "SELECT 1 AS one FROM (SELECT id FROM orders LEFT JOIN payments ON id = order_id) WHERE EXISTS (SELECT 1) LIMIT 1",
         "SELECT COUNT(*) FROM orders GROUP BY GROUPING SETS ((), ())",
         "SELECT id AS x, amount AS x, price FROM orders",
+        "SELECT customer, paid FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY pts) AS rn FROM
+         (SELECT o.customer, p.paid, p.ts AS pts FROM orders o LEFT JOIN payments p
+          ON o.id = p.order_id AND p.ts BETWEEN o.ts AND o.ts + INTERVAL '2' SECOND)) WHERE rn = 1",
         "SELECT DISTINCT - COALESCE(MAX(32), COUNT(*) - 97 / -35) FROM orders",
         "SELECT customer, COUNT(*), GROUPING(customer) FROM orders GROUP BY GROUPING SETS ((customer), (), (customer))",
         "SELECT id FROM orders WHERE id = 3 OR id IN (SELECT order_id FROM payments WHERE paid = 15)",

@@ -133,6 +133,12 @@ const BASES: &[(&str, usize)] = &[
         3,
     ),
     (
+        "SELECT k AS c0, w AS c1, id AS c2 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts, id, w) AS rn
+         FROM (SELECT a.k, a.id, b.w, b.ts FROM l a LEFT JOIN r b
+         ON a.k = b.k AND b.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND)) WHERE rn = 1",
+        3,
+    ),
+    (
         "SELECT c.k AS c0, d.w AS c1 FROM (SELECT a.k, a.ts, b.w FROM l a JOIN r b
          ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '5' SECOND) c
          LEFT JOIN r d ON c.k = d.k AND d.ts BETWEEN c.ts AND c.ts + INTERVAL '3' SECOND",

@@ -49,6 +49,7 @@ pub(crate) fn sqlite(folder: &Path, only: Option<&str>) -> std::result::Result<V
 /// Files of RisingWave in which PostgreSQL means something else than Flink, and what.
 const DIFFERENT: &[(&str, &str)] = &[
     ("batch/basic/array.slt.part", "PostgreSQL quotes texts in arrays"),
+    ("batch/basic/dml_upsert.slt.part", "a key that comes again takes the place of the row before"),
     ("batch/basic/insert_expr.slt.part", "names differ by their case in Flink"),
     ("streaming/bug_fixes/issue_8084.slt", "a key that is NULL is refused by PostgreSQL"),
     ("streaming/order_by.slt", "NULLs come first in Flink"),
@@ -161,6 +162,10 @@ fn ask(asked: &Asked, tables: &mut Tables, session: &mut ExamSession, folder: &P
     for database in [LAKE, STREAMS] {
         match session.rows(&format!("USE {database}; {sql};")) {
             Err(e) if session::is_refusal(&e) => return Outcome::Refused(session::reason(&e)),
+            // PostgreSQL reads 'inf' and 'nan' in any case, and numbers as instants.
+            Err(e) if !manner.value_per_line && e.code().starts_with("cast.") => {
+                return Outcome::Skipped("a text that is no value in Flink");
+            }
             Err(e) if e.code() == "value.division_by_zero" => {
                 return Outcome::Skipped("a division by zero fails in Flink");
             }
