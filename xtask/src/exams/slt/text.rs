@@ -11,16 +11,6 @@ pub(crate) enum Record {
     Query(Asked),
 }
 
-impl Record {
-    /// The text that is run.
-    pub(crate) fn sql(&self) -> &str {
-        match self {
-            Self::Statement { sql, .. } => sql,
-            Self::Query(asked) => &asked.sql,
-        }
-    }
-}
-
 /// A query and what it must give.
 pub(crate) struct Asked {
     pub(crate) sql: String,
