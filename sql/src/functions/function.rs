@@ -34,8 +34,10 @@ pub enum Family {
 /// What one argument must be; other types are cast to it as Flink does, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arg {
-    /// STRING.
+    /// STRING; other flat values are written out.
     Text,
+    /// STRING and nothing else: a text to be read, which a number or a date is not.
+    OnlyText,
     /// BYTES.
     Bytes,
     /// STRING or BYTES.
@@ -335,6 +337,7 @@ fn coerce_one(kind: Arg, given: &DataType, common: Option<&DataType>) -> Option<
     let flat = !given.is_nested();
     Some(match kind {
         Arg::Text if flat && !is_bytes(given) => Utf8,
+        Arg::OnlyText if null || is_text(given) => Utf8,
         Arg::Bytes if null || is_text(given) || is_bytes(given) => Binary,
         Arg::TextOrBytes if is_bytes(given) => Binary,
         Arg::TextOrBytes if flat => Utf8,

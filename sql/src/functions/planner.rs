@@ -51,7 +51,7 @@ fn field(row: Expr, name: &str) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(datafusion::functions::core::get_field(), vec![row, name]))
 }
 
-/// Operators that DataFusion types while it plans, and refuses where Flink has a meaning for them.
+/// The operators of Flink SQL.
 fn operator(op: &BinaryOperator) -> Option<Operator> {
     Some(match op {
         BinaryOperator::Plus => Operator::Plus,
@@ -74,7 +74,9 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
 
 impl ExprPlanner for FlinkExprPlanner {
     fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        let Some(op) = operator(&raw.op) else { return Ok(PlannerResult::Original(raw)) };
+        let Some(op) = operator(&raw.op) else {
+            return plan_err!("the operator {} has no meaning in Flink SQL", raw.op);
+        };
         let (Ok(left), Ok(right)) = (raw.left.get_type(schema), raw.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(raw));
         };

@@ -185,6 +185,10 @@ impl Dialect for FlinkDialect {
             (0..first + 2).for_each(|_| p.advance_token());
             return Some(between(p, left, negated, symmetric));
         }
+        if word(0, "AT") && word(1, "TIME") {
+            let place = p.peek_token_ref().span.start;
+            return Some(fail(place, "AT TIME ZONE has no meaning in Flink SQL", "use CONVERT_TZ(text, from, to)"));
+        }
         None
     }
 }

@@ -110,6 +110,15 @@ fn binary(binary: BinaryExpr, schema: &DFSchema, context: &RewriteContext) -> Re
             if bytes(&l) && l != SqlType::Null {
                 return Ok(rebuild(left, right));
             }
+            let text = |t: &SqlType| t.is_text() || *t == SqlType::Null;
+            let nested = |t: &SqlType| t.to_arrow().is_nested();
+            if nested(&l) || nested(&r) || !(text(&l) || text(&r)) {
+                let error = refuse(op, &l, &r);
+                return Err(match (&l, &r) {
+                    (SqlType::Array(_), SqlType::Array(_)) => error.hint("ARRAY_CONCAT(a, b) joins arrays"),
+                    _ => error.hint("|| joins texts; write CAST(x AS STRING) for other values"),
+                });
+            }
             Ok(rebuild(
                 bring(left, &SqlType::STRING, schema, context)?,
                 bring(right, &SqlType::STRING, schema, context)?,

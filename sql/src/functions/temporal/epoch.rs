@@ -29,7 +29,7 @@ pub static FUNCTIONS: &[Function] = &[
             "UNIX_TIMESTAMP([text[, pattern]])",
             "Seconds since 1970: now, or of a text in the zone of the session; -9223372036854775808 when it cannot be read.",
         ),
-        Arguments::with_optional(&[], &[Arg::Text, Arg::Text]),
+        Arguments::with_optional(&[], &[Arg::OnlyText, Arg::Text]),
         Returns::Is(SqlType0::BigInt),
         unix_timestamp,
     )
@@ -107,7 +107,7 @@ fn from_text(call: &Call<'_>) -> Result<ArrayRef> {
             None => chrono_tz::Tz::UTC,
         };
         match &pattern {
-            Some(pattern) => instant_ms(text, pattern.get(row)?, &mut patterns, zone),
+            Some(pattern) => instant_ms(text, patterns.get(pattern.get(row)?).ok()?, zone),
             None => Some(instant_from_local(parse_timestamp(text)?, zone).and_utc().timestamp_millis()),
         }
     })
@@ -120,10 +120,10 @@ fn unix_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
     }
     let (text, pattern) = (call.text(0)?, call.text_opt(1)?);
     let mut patterns = Patterns::new(Dialect::Simple);
-    call.longs(|row| {
-        let text = text.get(row)?;
-        let pattern = pattern.as_ref().map_or(Some("yyyy-MM-dd HH:mm:ss"), |p| p.get(row))?;
-        let ms = instant_ms(text, pattern, &mut patterns, call.context.time_zone);
-        Some(ms.map_or(i64::MIN, |ms| ms.div_euclid(1_000)))
+    call.try_build::<Int64Type>(|row| {
+        let pattern = pattern.as_ref().map_or(Some("yyyy-MM-dd HH:mm:ss"), |p| p.get(row));
+        let (Some(text), Some(pattern)) = (text.get(row), pattern) else { return Ok(None) };
+        let ms = instant_ms(text, patterns.get(pattern)?, call.context.time_zone);
+        Ok(Some(ms.map_or(i64::MIN, |ms| ms.div_euclid(1_000))))
     })
 }

@@ -1,6 +1,6 @@
 //! Text as points in time. What cannot be read is NULL, not an error.
 
-use super::pattern::{Dialect, Patterns};
+use super::pattern::{Dialect, Pattern, Patterns};
 use crate::functions::call::Call;
 use crate::functions::cast::temporal::{days, later_instant_from_local};
 use crate::functions::cast::{instant_from_local, parse_date, parse_timestamp};
@@ -18,7 +18,7 @@ pub static FUNCTIONS: &[Function] = &[
             "TO_TIMESTAMP(text[, pattern])",
             "A text as TIMESTAMP(3), by default of the form yyyy-MM-dd HH:mm:ss; NULL when it cannot be read.",
         ),
-        Arguments::with_optional(&[Arg::Text], &[Arg::Text]),
+        Arguments::with_optional(&[Arg::OnlyText], &[Arg::Text]),
         Returns::Is(SqlType0::Timestamp),
         to_timestamp,
     ),
@@ -26,7 +26,7 @@ pub static FUNCTIONS: &[Function] = &[
         "to_date",
         Family::Temporal,
         ("TO_DATE(text[, pattern])", "A text as DATE, by default of the form yyyy-MM-dd; NULL when it cannot be read."),
-        Arguments::with_optional(&[Arg::Text], &[Arg::Text]),
+        Arguments::with_optional(&[Arg::OnlyText], &[Arg::Text]),
         Returns::Is(SqlType0::Date),
         to_date,
     ),
@@ -52,20 +52,22 @@ fn to_timestamp(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text_opt(1)?);
-    let mut patterns = Patterns::new(Dialect::Formatter);
-    call.build::<Date32Type>(|row| {
-        let text = text.get(row)?;
-        Some(days(match &pattern {
-            None => parse_date(text)?,
-            Some(pattern) => patterns.get(pattern.get(row)?).ok()?.parse(text)?.0.date(),
-        }))
+    // With a pattern this is the day in UTC of an instant, as in Flink; a text that cannot be read is NULL for us, and a
+    // day far away in Flink (its mark for such texts, overflown).
+    let mut patterns = Patterns::new(Dialect::Simple);
+    call.try_build::<Date32Type>(|row| {
+        let Some(text) = text.get(row) else { return Ok(None) };
+        let Some(pattern) = &pattern else { return Ok(parse_date(text).map(days)) };
+        let Some(pattern) = pattern.get(row) else { return Ok(None) };
+        let read = patterns.get(pattern)?.parse(text);
+        Ok(read.map(|(local, offset)| days(offset.map_or(local, |offset| local - offset).date())))
     })
 }
 
 /// The instant of a text in milliseconds since 1970, read with a pattern in the zone of the session.
-pub(crate) fn instant_ms(text: &str, pattern: &str, patterns: &mut Patterns, zone: chrono_tz::Tz) -> Option<i64> {
-    let (local, offset) = patterns.get(pattern).ok()?.parse(text)?;
-    let instant = match (offset, patterns.dialect()) {
+pub(crate) fn instant_ms(text: &str, pattern: &Pattern, zone: chrono_tz::Tz) -> Option<i64> {
+    let (local, offset) = pattern.parse(text)?;
+    let instant = match (offset, pattern.dialect()) {
         (Some(offset), _) => local - offset,
         (None, Dialect::Formatter) => instant_from_local(local, zone),
         (None, Dialect::Simple) => later_instant_from_local(local, zone),
