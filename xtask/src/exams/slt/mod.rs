@@ -4,6 +4,7 @@
 //! `FRESHET_EXAM_EVERY=N` runs each Nth file and each Nth query of it (1 runs all).
 
 mod conversation;
+mod different;
 mod tables;
 mod text;
 
@@ -15,7 +16,7 @@ use freshet_types::Result;
 use md5::{Digest, Md5};
 use std::path::Path;
 use std::time::Instant;
-use tables::{LAKE, STREAMS, Tables, written_out};
+use tables::{LAKE, STREAMS, Tables, WrittenOut};
 use text::{Asked, Record, Sort};
 
 /// How a set writes values and what of it does not apply.
@@ -46,18 +47,12 @@ pub(crate) fn sqlite(folder: &Path, only: Option<&str>) -> std::result::Result<V
     run(&unpacked.join("slt"), ".test", only, &Manner { value_per_line: true, every: (8, 20), skip })
 }
 
-/// Files of RisingWave in which PostgreSQL means something else than Flink, and what.
-const DIFFERENT: &[(&str, &str)] = &[
-    ("batch/basic/array.slt.part", "PostgreSQL quotes texts in arrays"),
-    ("batch/basic/dml_upsert.slt.part", "a key that comes again takes the place of the row before"),
-    ("batch/basic/insert_expr.slt.part", "names differ by their case in Flink"),
-    ("streaming/bug_fixes/issue_8084.slt", "a key that is NULL is refused by PostgreSQL"),
-    ("streaming/order_by.slt", "NULLs come first in Flink"),
-];
-
 /// RisingWave's files.
 pub(crate) fn risingwave(folder: &Path, only: Option<&str>) -> std::result::Result<Vec<(String, Outcome)>, String> {
-    let skip = |asked: &Asked| (asked.not_for_us || asked.fails).then_some("not a question of rows");
+    let skip = |asked: &Asked| match asked.not_for_us || asked.fails {
+        true => Some("not a question of rows"),
+        false => different::why(&asked.sql, &asked.expected),
+    };
     run(folder, ".slt", only, &Manner { value_per_line: false, every: (1, 1), skip })
 }
 
@@ -84,11 +79,7 @@ fn run(
     for (i, file) in files.iter().enumerate().step_by(file_step) {
         let records = text::read(file)?;
         let begun = Instant::now();
-        let mut outcome = one_file(&records, query_step, i, manner).map_err(|e| format!("{}: {e}", name(file)))?;
-        if let Some((_, why)) = DIFFERENT.iter().find(|(file_name, _)| *file_name == name(file)) {
-            let is_other = |o: &&mut Outcome| matches!(o, Outcome::Wrong(text) if text.contains("missing: "));
-            outcome.iter_mut().filter(is_other).for_each(|wrong| *wrong = Outcome::Skipped(why));
-        }
+        let outcome = one_file(&records, query_step, i, manner).map_err(|e| format!("{}: {e}", name(file)))?;
         let passed = outcome.iter().filter(|o| matches!(o, Outcome::Pass)).count();
         let wrong = outcome.iter().filter(|o| matches!(o, Outcome::Wrong(_))).count();
         eprintln!(
@@ -108,7 +99,7 @@ fn one_file(records: &[Record], step: usize, at: usize, manner: &Manner) -> std:
     let mut session = ExamSession::new().map_err(|e| e.to_string())?;
     let folder = session.folder().to_path_buf();
     session.rows(&format!("CREATE DATABASE {STREAMS};")).map_err(|e| e.to_string())?;
-    let mut tables = Tables::default();
+    let mut tables = Tables::new(WrittenOut { nulls_are_great: !manner.value_per_line });
     let mut outcomes = Vec::new();
     let mut lost: Option<String> = None;
     // Views that show an AVG: which of them are of whole numbers cannot be told from here.
@@ -177,7 +168,7 @@ fn ask(asked: &Asked, tables: &mut Tables, session: &mut ExamSession, folder: &P
     if let Err(e) = tables.show(session, folder) {
         return Outcome::Wrong(format!("the tables cannot be made: {e}"));
     }
-    let written = written_out(&asked.sql);
+    let written = tables.written_out(&asked.sql);
     let sql = written.trim().trim_end_matches(';');
     for database in [LAKE, STREAMS] {
         match session.rows(&format!("USE {database}; {sql};")) {

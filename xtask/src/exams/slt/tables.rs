@@ -22,6 +22,8 @@ pub(crate) const LAKE: &str = "default_database";
 struct Table {
     /// Name and Flink type of each column.
     columns: Vec<(String, String)>,
+    /// Columns that PostgreSQL lets hold no NULL.
+    required: Vec<String>,
     rows: Vec<Map<String, Value>>,
     /// Whether the session does not know these rows yet.
     is_stale: bool,
@@ -29,8 +31,8 @@ struct Table {
 }
 
 /// Tables and views of one file.
-#[derive(Default)]
 pub(crate) struct Tables {
+    written: WrittenOut,
     tables: BTreeMap<String, Table>,
 }
 
@@ -39,6 +41,25 @@ fn refused(text: impl Into<String>) -> Error {
 }
 
 impl Tables {
+    pub(crate) fn new(written: WrittenOut) -> Self {
+        Self { written, tables: BTreeMap::new() }
+    }
+
+    /// A query as Flink would write it.
+    pub(crate) fn written_out(&self, sql: &str) -> String {
+        let orders = self.written.nulls_are_great && sql.to_lowercase().contains("order");
+        if !sql.contains("::") && !orders {
+            return sql.to_string();
+        }
+        match Parser::parse_sql(&PostgreSqlDialect {}, sql) {
+            Ok(mut parsed) if parsed.len() == 1 => {
+                let _ = VisitMut::visit(&mut parsed[0], &mut self.written.clone());
+                parsed[0].to_string()
+            }
+            _ => sql.to_string(),
+        }
+    }
+
     /// Takes a statement in.
     ///
     /// # Errors
@@ -47,7 +68,7 @@ impl Tables {
         let sql = replaced(sql);
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|e| refused(format!("{e}")))?;
         for mut statement in parsed {
-            let _ = VisitMut::visit(&mut statement, &mut WrittenOut);
+            let _ = VisitMut::visit(&mut statement, &mut self.written.clone());
             self.one(statement, session, folder)?;
         }
         Ok(())
@@ -60,7 +81,7 @@ impl Tables {
             r#"(?is)^\s*(?:insert\s+into|update|delete\s+from|alter\s+table|(?:create|drop)\s+(?:materialized\s+)?\w+(?:\s+if(?:\s+not)?\s+exists)?)\s+"?(\w+)"?"#,
         )
         .expect("a pattern that was tried");
-        let Some(name) = changed.captures(sql).map(|c| c[1].to_string()) else { return false };
+        let Some(name) = changed.captures(sql).map(|c| c[1].to_lowercase()) else { return false };
         if self.tables.remove(&name).is_some_and(|t| t.is_known) {
             return drop_everywhere(&name, session).is_ok();
         }
@@ -95,6 +116,9 @@ impl Tables {
             }
             // Rows that nobody compares.
             Statement::Query(_) => Ok(()),
+            Statement::Set(set) if set.to_string().contains("upsert_dml") => {
+                Err(refused("rows that take others' place"))
+            }
             Statement::Drop { .. } | Statement::CreateIndex(_) | Statement::Set(_) | Statement::Flush { .. } => Ok(()),
             Statement::Delete(delete) => {
                 let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
@@ -139,7 +163,12 @@ impl Tables {
             .iter()
             .map(|c| Ok((c.name.value.clone(), flink_type(&c.data_type)?)))
             .collect::<Result<Vec<_>>>()?;
-        self.tables.insert(name, Table { columns, rows: Vec::new(), is_stale: true, is_known: false });
+        let refuses_null = |o: &ast::ColumnOptionDef| {
+            matches!(o.option, ast::ColumnOption::NotNull | ast::ColumnOption::PrimaryKey(_))
+        };
+        let required = create.columns.iter().filter(|c| c.options.iter().any(refuses_null));
+        let required = required.map(|c| c.name.value.clone()).collect();
+        self.tables.insert(name, Table { columns, required, rows: Vec::new(), is_stale: true, is_known: false });
         Ok(())
     }
 
@@ -168,6 +197,9 @@ impl Tables {
             let mut row = Map::new();
             for (value, (column, sql_type)) in given.iter().zip(&columns) {
                 row.insert(column.clone(), literal(value, sql_type, session)?);
+            }
+            if table.required.iter().any(|column| row.get(column).is_none_or(Value::is_null)) {
+                return Err(refused("a NULL in a key"));
             }
             rows.push(row);
         }
@@ -265,11 +297,27 @@ fn name_of(name: &ast::ObjectName) -> String {
     name.0.last().and_then(|p| p.as_ident()).map_or_else(|| name.to_string(), |i| i.value.clone())
 }
 
-/// Writes PostgreSQL's `x::t` as a CAST to a type of Flink.
-struct WrittenOut;
+/// Writes PostgreSQL's `x::t` as a CAST to a type of Flink, and where its NULLs stand.
+#[derive(Clone)]
+pub(crate) struct WrittenOut {
+    /// Whether NULLs are above all values, as in PostgreSQL, or below, as in SQLite and Flink.
+    pub(crate) nulls_are_great: bool,
+}
 
 impl VisitorMut for WrittenOut {
     type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        if self.nulls_are_great
+            && let Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(items), .. }) = &mut query.order_by
+        {
+            for item in items {
+                let descending = item.options.asc == Some(false);
+                item.options.nulls_first.get_or_insert(descending);
+            }
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<()> {
         if let ast::Expr::Cast { kind, data_type, .. } = expr {
@@ -280,20 +328,6 @@ impl VisitorMut for WrittenOut {
             }
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// A query with PostgreSQL's casts written out.
-pub(crate) fn written_out(sql: &str) -> String {
-    if !sql.contains("::") {
-        return sql.to_string();
-    }
-    match Parser::parse_sql(&PostgreSqlDialect {}, sql) {
-        Ok(mut parsed) if parsed.len() == 1 => {
-            let _ = VisitMut::visit(&mut parsed[0], &mut WrittenOut);
-            parsed[0].to_string()
-        }
-        _ => sql.to_string(),
     }
 }
 
