@@ -24,7 +24,7 @@ static CHORES: &[Chore] = &[
     Chore { name: "test", doc: "everything that must pass: format, lints, floors, all tests", run: test::run },
     Chore {
         name: "nightly",
-        doc: "what is too long for every change: nightly [crash] [flights] [minio] [properties]",
+        doc: "what is too long for every change: nightly [crash] [flights] [minio] [disk] [properties]",
         run: nightly::run,
     },
     Chore { name: "tidy", doc: "floors, registries, file headers, documents", run: tidy::run },

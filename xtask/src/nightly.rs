@@ -34,6 +34,12 @@ static NIGHTLY: &[Part] = &[
         tests: &[&["--workspace", "--test", "storage", "s3"], &["--workspace", "--test", "lake", "s3"]],
     },
     Part {
+        name: "disk",
+        doc: "a disk that is full, and has room again",
+        variables: &[],
+        tests: &[&["--workspace", "--test", "disk_full", "--", "--ignored"]],
+    },
+    Part {
         name: "properties",
         doc: "ten times as many cases of every property",
         variables: &[("PROPTEST_CASES", "2560")],
@@ -54,7 +60,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let mut failed = Vec::new();
     for part in NIGHTLY.iter().filter(|p| arguments.is_empty() || arguments.iter().any(|a| a == p.name)) {
         for tests in part.tests {
-            let arguments = [&["test", "--locked"][..], tests, &["--", "--nocapture"]].concat();
+            let flags: &[&str] = if tests.contains(&"--") { &["--nocapture"] } else { &["--", "--nocapture"] };
+            let arguments = [&["test", "--locked"][..], tests, flags].concat();
             if let Err(text) = step(part.name, || cargo(&arguments, part.variables)) {
                 eprintln!("xtask: {text}");
                 failed.push(part.name);
