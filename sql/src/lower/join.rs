@@ -105,8 +105,13 @@ fn swapped(sides: Sides) -> Sides {
 }
 
 /// NOT IN: no row of the right side is equal or, because of a NULL, might be.
+///
+/// Its one key is what IN compares; a sub-query that names columns of the query around it became NOT EXISTS before.
 fn null_aware(sides: Sides) -> Result<Sides> {
     use datafusion::logical_expr::Operator::{And, Eq, Or};
+    if sides.keys.len() != 1 {
+        return Err(not_there("NOT IN with a sub-query of this form"));
+    }
     let width = sides.left.columns.len();
     let mut condition = sides.condition.clone();
     for (left, right) in &sides.keys {

@@ -23,7 +23,8 @@ pub(super) fn unite(lowerer: &mut Lowerer, flows: Vec<Flow>, fields: Vec<FieldRe
     let bounded = flows.iter().all(|f| f.bounded);
     let mut roles: Option<Vec<Role>> = None;
     let mut inputs = Vec::with_capacity(flows.len());
-    for mut flow in flows {
+    for flow in flows {
+        let mut flow = super::window::assign(&mut lowerer.builder, flow)?;
         // A column means something in time only if it means the same on every side.
         roles = Some(match roles {
             None => flow.roles(),
@@ -37,12 +38,7 @@ pub(super) fn unite(lowerer: &mut Lowerer, flows: Vec<Flow>, fields: Vec<FieldRe
             column.field = Arc::clone(field);
         }
         // The node passes batches on as they are, so even names must agree.
-        let settled = if flow.is_identity() && flow.base == schema {
-            flow
-        } else {
-            let flow = super::window::assign(&mut lowerer.builder, flow)?;
-            lowerer.builder.calc(flow)?
-        };
+        let settled = if flow.is_identity() && flow.base == schema { flow } else { lowerer.builder.calc(flow)? };
         inputs.push(Input { from: settled.node, routing: Routing::Forward });
     }
     let node = lowerer.builder.other(

@@ -16,6 +16,7 @@ mod open;
 mod optimize;
 mod order;
 mod prepare;
+mod row_in;
 mod special_tables;
 mod table;
 mod target;

@@ -4,6 +4,7 @@ use super::aggregate_names;
 use super::cell;
 use super::error::placed_in;
 use super::group_window::{GROUP_WINDOWS, PART};
+use super::row_in;
 use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
@@ -57,6 +58,7 @@ impl VisitorMut for Preparation {
                 "number the rows with ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..) in a sub-query, and keep number 1",
             ));
         }
+        row_in::rewrite(select);
         name_items(select);
         aggregate_names::tell_apart(select);
         ControlFlow::Continue(())

@@ -1,12 +1,12 @@
 //! Columns of the outer query inside a sub-query carry their type with them: it must follow the outer query's.
 
 use super::RewriteContext;
-use crate::functions::from_datafusion;
+use crate::functions::{from_datafusion, to_datafusion};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ExprSchema, Result as PlanResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use freshet_types::Result;
+use freshet_types::{Error, Result};
 use std::sync::Arc;
 
 pub(super) fn refresh(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
@@ -24,7 +24,7 @@ fn in_subqueries(node: LogicalPlan, scopes: &[DFSchema]) -> PlanResult<Transform
             around.push(merge_schema(&node.inputs()));
             let node = in_subqueries(node, &around)?;
             let nested = node.transformed;
-            let node = node.data.map_expressions(|expr| expr.transform_up(|e| Ok(outer_column(e, scopes))))?;
+            let node = node.data.map_expressions(|expr| expr.transform_up(|e| outer_column(e, scopes)))?;
             if !nested && !node.transformed {
                 return Ok(node);
             }
@@ -36,22 +36,27 @@ fn in_subqueries(node: LogicalPlan, scopes: &[DFSchema]) -> PlanResult<Transform
         })?;
         subquery.subquery = Arc::new(inner.data);
         for column in &mut subquery.outer_ref_columns {
-            *column = outer_column(std::mem::take(column), scopes).data;
+            *column = outer_column(std::mem::take(column), scopes)?.data;
         }
         Ok(Transformed::new_transformed(LogicalPlan::Subquery(subquery), inner.transformed))
     })
 }
 
-fn outer_column(expr: Expr, scopes: &[DFSchema]) -> Transformed<Expr> {
-    let Expr::OuterReferenceColumn(field, column) = &expr else { return Transformed::no(expr) };
-    let Some((schema, between)) = scopes.split_first() else { return Transformed::no(expr) };
+fn outer_column(expr: Expr, scopes: &[DFSchema]) -> PlanResult<Transformed<Expr>> {
+    let Expr::OuterReferenceColumn(field, column) = &expr else { return Ok(Transformed::no(expr)) };
+    let Some((schema, between)) = scopes.split_first() else { return Ok(Transformed::no(expr)) };
     if between.iter().any(|scope| scope.has_column(column)) {
-        return Transformed::no(expr);
+        return Ok(Transformed::no(expr));
     }
-    match schema.field_from_column(column) {
-        Ok(now) if now.data_type() != field.data_type() || now.metadata() != field.metadata() => {
-            Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column.clone()))
-        }
-        _ => Transformed::no(expr),
+    let Ok(now) = schema.field_from_column(column) else { return Ok(Transformed::no(expr)) };
+    // DataFusion's rule would look for it in the query directly around.
+    if !between.is_empty() {
+        let text = format!("\"{column}\" in a sub-query of a sub-query is not there yet");
+        let error = Error::unsupported("query.unsupported", text);
+        return Err(to_datafusion(error.hint("join its table in the outer sub-query, and name it there")));
     }
+    if now.data_type() == field.data_type() && now.metadata() == field.metadata() {
+        return Ok(Transformed::no(expr));
+    }
+    Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column.clone())))
 }

@@ -1,13 +1,17 @@
-//! Whole queries with Flink's recorded answers: aggregates and their types, sets, joins, ranks.
+//! Whole queries with Flink's recorded answers: aggregates and their types, sets, joins, ranks; windows and joins over
+//! event time.
 //!
-//! Each query runs as a batch, as a stream, and as a stream in which other rows come and go and some rows come twice
-//! and go once. `flink_queries.txt` says at its head how it was recorded and how its lines read.
+//! Each query runs as a batch and as a stream; those without event time also as a stream in which other rows come and go
+//! and some rows come twice and go once. The files say at their heads how they were recorded; `flink_queries.txt` says
+//! how their lines read.
 
 use crate::testing::{Session, query};
 use freshet_types::{Error, ErrorKind, Result, SqlField};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-const ANSWERS: &str = include_str!("flink_queries.txt");
+const QUERIES: &str = include_str!("flink_queries.txt");
+const EVENT_QUERIES: &str = include_str!("flink_event_queries.txt");
 
 /// One query and what Flink said to it.
 struct Case {
@@ -21,14 +25,17 @@ struct Case {
     rows: Vec<String>,
 }
 
-/// The rows of the table, as JSON, and the queries.
-fn read() -> (Vec<&'static str>, Vec<Case>) {
-    let (mut table, mut cases): (Vec<&str>, Vec<Case>) = (Vec::new(), Vec::new());
-    for line in ANSWERS.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+/// The rows of each table, as JSON, and the queries.
+fn read(answers: &'static str) -> (BTreeMap<&'static str, Vec<&'static str>>, Vec<Case>) {
+    let (mut tables, mut cases): (BTreeMap<&str, Vec<&str>>, Vec<Case>) = (BTreeMap::new(), Vec::new());
+    for line in answers.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
         let last = cases.last_mut();
+        if let Some(name) = word.strip_prefix("table ") {
+            tables.entry(name).or_default().push(rest);
+            continue;
+        }
         match (word, last) {
-            ("table", _) => table.push(rest),
             ("=" | "-" | "+", _) => cases.push(Case {
                 sql: rest,
                 is_refused: word == "-",
@@ -42,7 +49,7 @@ fn read() -> (Vec<&'static str>, Vec<Case>) {
             _ => panic!("{word:?} in {line}"),
         }
     }
-    (table, cases)
+    (tables, cases)
 }
 
 const COLUMNS: &[(&str, &str)] = &[
@@ -130,22 +137,14 @@ enum How {
     Stream(usize),
 }
 
-#[test]
-fn queries_give_what_flink_gives() {
-    let (table, cases) = read();
-    let plain = session("flink_queries", &table.join("\n"), false);
-    let changing = session("flink_queries_changing", &changing(&table), true);
+/// The queries whose answers differ from Flink's in one of the ways, with both.
+fn differences(cases: &[Case], ways: &[(&str, &Session, How)]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for case in &cases {
-        for (name, session, how) in [
-            ("batch", &plain, How::Batch),
-            ("stream", &plain, How::Stream(1)),
-            ("stream of changes", &changing, How::Stream(1)),
-            ("stream of changes, many at once", &changing, How::Stream(1000)),
-        ] {
+    for case in cases {
+        for (name, session, how) in ways {
             let mut want = case.rows.clone();
             want.sort();
-            let text = match (run(session, case, how), case.types) {
+            let text = match (run(session, case, *how), case.types) {
                 (Err(e), _) if case.is_refused && is_refusal(&e) => continue,
                 (Err(e), None) if is_refusal(&e) => continue,
                 (Ok(_), None) if case.is_answered => continue,
@@ -161,5 +160,41 @@ fn queries_give_what_flink_gives() {
             break;
         }
     }
+    wrong
+}
+
+#[test]
+fn queries_give_what_flink_gives() {
+    let (tables, cases) = read(QUERIES);
+    let table = &tables["t"];
+    let plain = session("flink_queries", &table.join("\n"), false);
+    let changing = session("flink_queries_changing", &changing(table), true);
+    let ways = [
+        ("batch", &plain, How::Batch),
+        ("stream", &plain, How::Stream(1)),
+        ("stream of changes", &changing, How::Stream(1)),
+        ("stream of changes, many at once", &changing, How::Stream(1000)),
+    ];
+    let wrong = differences(&cases, &ways);
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn event_time_gives_what_flink_gives() {
+    let (tables, cases) = read(EVENT_QUERIES);
+    let mut session = Session::new("flink_event_queries");
+    for (name, rows) in &tables {
+        session.run(&format!(
+            "CREATE TABLE {name} (id INT, k STRING, v INT, ts TIMESTAMP(3),
+             WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'rows', 'data' = '$S.{name}');"
+        ));
+        session.rows(name, &rows.join("\n"));
+    }
+    let ways = [
+        ("batch", &session, How::Batch),
+        ("stream", &session, How::Stream(1)),
+        ("stream, many at once", &session, How::Stream(1000)),
+    ];
+    let wrong = differences(&cases, &ways);
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
