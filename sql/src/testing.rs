@@ -476,3 +476,30 @@ pub(crate) fn left(changes: &[ChangeBatch]) -> Result<Vec<String>> {
     lines.sort();
     Ok(lines)
 }
+
+/// Text types are one: our literals are STRINGs, Flink's have a fixed length.
+pub(crate) fn without_lengths(sql_type: &str) -> String {
+    let mut out = String::new();
+    let mut rest = sql_type;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let word = &rest[..end];
+        rest = &rest[end..];
+        let plain = match word {
+            "CHAR" | "VARCHAR" => "STRING",
+            "BINARY" | "VARBINARY" => "BYTES",
+            other => other,
+        };
+        out.push_str(plain);
+        if plain != word
+            && rest.starts_with('(')
+            && let Some(close) = rest.find(')')
+        {
+            rest = &rest[close + 1..];
+        }
+    }
+    out.push_str(rest);
+    out.replace(" NOT NULL", "").replace('`', "")
+}

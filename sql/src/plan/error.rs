@@ -43,6 +43,8 @@ pub(crate) fn outward(error: DataFusionError) -> Error {
 
 fn of_schema(error: &SchemaError) -> Error {
     match error {
+        // A name that DataFusion gave: what it pulled out of a sub-query is not shown by it.
+        SchemaError::FieldNotFound { field, .. } if field.flat_name().starts_with("__correlated_sq") => left_subquery(),
         SchemaError::FieldNotFound { field, valid_fields } => {
             let names: Vec<&str> = valid_fields.iter().map(|f| f.name.as_str()).collect();
             let error =

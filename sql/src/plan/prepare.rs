@@ -7,8 +7,8 @@ use super::group_window::{GROUP_WINDOWS, PART};
 use super::row_in;
 use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
-    self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
+    self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query,
+    Select, SelectItem, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -43,6 +43,9 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         if let Some(error) = uncounted_sets(&query.body) {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = fetch_as_limit(query) {
             return ControlFlow::Break(error);
         }
         name_columns_inside(query);
@@ -214,6 +217,27 @@ fn name_columns_inside(query: &mut Query) {
             select.from = vec![ast::TableWithJoins { relation, joins: Vec::new() }];
         }
     }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is `LIMIT n`.
+fn fetch_as_limit(query: &mut Query) -> Result<()> {
+    let Some(fetch) = query.fetch.take() else { return Ok(()) };
+    if fetch.with_ties || fetch.percent {
+        let what = if fetch.percent { "FETCH .. PERCENT" } else { "FETCH .. WITH TIES" };
+        return Err(Error::unsupported("query.unsupported", format!("{what} is not there yet"))
+            .hint("write FETCH FIRST n ROWS ONLY, or LIMIT n"));
+    }
+    let one = || Expr::Value(Value::Number("1".into(), false).into());
+    let offset = match query.limit_clause.take() {
+        Some(LimitClause::LimitOffset { limit: None, offset, .. }) => offset,
+        Some(_) => {
+            return Err(Error::invalid("query.limit", "LIMIT and FETCH stand in one query").hint("keep one of them"));
+        }
+        None => None,
+    };
+    let limit = Some(fetch.quantity.unwrap_or_else(one));
+    query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() });
+    Ok(())
 }
 
 /// `SELECT *`, whose FROM is still to come.

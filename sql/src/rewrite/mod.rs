@@ -22,6 +22,7 @@ mod literals;
 mod null_in;
 mod operands;
 mod outer;
+mod subquery_columns;
 mod unify;
 
 use crate::functions::{FunctionContext, from_datafusion};
@@ -67,6 +68,7 @@ pub static RULES: &[Rule] = &[
     Rule { name: "flink_outer_columns", expression: None, plan: Some(outer::refresh) },
     Rule { name: "flink_coercion", expression: Some(coercion::rewrite), plan: Some(unify::rewrite) },
     Rule { name: "flink_null_in", expression: None, plan: Some(null_in::rewrite) },
+    Rule { name: "flink_subquery_columns", expression: None, plan: Some(subquery_columns::rewrite) },
     Rule { name: "flink_guards", expression: Some(guards::rewrite), plan: None },
 ];
 

@@ -1,4 +1,4 @@
-//! `x [NOT] IN (sub-query)` with its three answers, and sub-queries among the columns of a query.
+//! `x [NOT] IN (sub-query)` in a condition, with its three answers.
 //!
 //! As a part of WHERE that must be true, DataFusion makes `IN` a semi join, and `NOT IN` an anti join that knows NULL
 //! where the sub-query stands alone. One that names columns of the query around it, or a value without columns, becomes
@@ -10,29 +10,22 @@
 //! ```text
 //! CASE WHEN EXISTS (rows equal to x) THEN TRUE WHEN EXISTS (rows, where x or the row is NULL) THEN NULL ELSE FALSE END
 //! ```
-//!
-//! Among the columns of a query DataFusion has no place for either; there each EXISTS counts the rows instead.
 
 use super::RewriteContext;
 use crate::functions::from_datafusion;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ExprSchema, Result as PlanResult, ScalarValue};
-use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery};
+use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Case, Expr, ExprSchemable, Filter, LogicalPlan, Operator, Projection, Subquery,
-};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, Filter, LogicalPlan, Operator, Subquery};
 use freshet_types::Result;
 use std::sync::Arc;
 
 pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
     match plan {
-        LogicalPlan::Filter(filter) => in_filter(filter),
-        LogicalPlan::Projection(projection) => in_projection(projection),
+        LogicalPlan::Filter(filter) => in_filter(filter).map_err(from_datafusion),
         other => Ok(other),
     }
-    .map_err(from_datafusion)
 }
 
 fn in_filter(mut filter: Filter) -> PlanResult<LogicalPlan> {
@@ -67,54 +60,6 @@ fn in_subquery(part: InSubquery, schema: &DFSchema) -> PlanResult<Expr> {
     Ok(Expr::Exists(Exists { subquery: asked.rows(might)?, negated: true }))
 }
 
-/// Counts rows where EXISTS is a column or a part of one.
-fn in_projection(projection: Projection) -> PlanResult<LogicalPlan> {
-    let schema = Arc::clone(projection.input.schema());
-    let asks = |e: &Expr| Ok(matches!(e, Expr::Exists(_) | Expr::InSubquery(_)));
-    if !projection.expr.iter().any(|e| e.exists(asks).unwrap_or(false)) {
-        return Ok(LogicalPlan::Projection(projection));
-    }
-    let columns = projection.expr.into_iter().zip(projection.schema.iter()).map(|(expr, (qualifier, field))| {
-        let counted = expr
-            .transform_up(|e| spelled_out(e, &schema))?
-            .data
-            .transform_up(|e| match e {
-                Expr::Exists(exists) => counted(exists).map(Transformed::yes),
-                Expr::InSubquery(part) => {
-                    let asked = Asked::new(part, &schema)?;
-                    let equal = asked.outer_value.clone().eq(asked.row.clone());
-                    counted(Exists { subquery: asked.rows(equal)?, negated: asked.negated }).map(Transformed::yes)
-                }
-                other => Ok(Transformed::no(other)),
-            })?
-            .data;
-        Ok(match &counted {
-            Expr::Alias(_) | Expr::Column(_) => counted,
-            _ => counted.alias_qualified(qualifier.cloned(), field.name()),
-        })
-    });
-    let columns = columns.collect::<PlanResult<Vec<_>>>()?;
-    Ok(LogicalPlan::Projection(Projection::try_new(columns, projection.input)?))
-}
-
-/// `EXISTS (rows)` as `(SELECT COUNT(*) FROM rows) > 0`.
-fn counted(exists: Exists) -> PlanResult<Expr> {
-    let Exists { subquery, negated } = exists;
-    let count = Expr::AggregateFunction(AggregateFunction::new_udf(
-        count_udaf(),
-        vec![Expr::Literal(ScalarValue::Int64(Some(1)), None)],
-        false,
-        None,
-        vec![],
-        None,
-    ));
-    let rows = Aggregate::try_new(subquery.subquery, vec![], vec![count])?;
-    let subquery = Subquery { subquery: Arc::new(LogicalPlan::Aggregate(rows)), ..subquery };
-    let zero = Expr::Literal(ScalarValue::Int64(Some(0)), None);
-    let count = Expr::ScalarSubquery(subquery);
-    Ok(if negated { count.eq(zero) } else { count.gt(zero) })
-}
-
 /// Rewrites an expression of which only TRUE is asked for.
 fn where_false_is_null(expr: Expr, schema: &DFSchema) -> PlanResult<Expr> {
     match expr {
@@ -128,7 +73,8 @@ fn where_false_is_null(expr: Expr, schema: &DFSchema) -> PlanResult<Expr> {
     }
 }
 
-fn spelled_out(expr: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+/// The three answers of `IN`, where NULL is not FALSE.
+pub(super) fn spelled_out(expr: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
     let Expr::InSubquery(part) = expr else { return Ok(Transformed::no(expr)) };
     let asked = Asked::new(part, schema)?;
     if asked.may_be_null == (false, false) {
@@ -155,7 +101,7 @@ fn spelled_out(expr: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
 }
 
 /// `value [NOT] IN (sub-query)` with what is known of its NULLs.
-struct Asked {
+pub(super) struct Asked {
     value: Box<Expr>,
     subquery: Subquery,
     negated: bool,
@@ -170,7 +116,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(part: InSubquery, schema: &DFSchema) -> PlanResult<Self> {
+    pub(super) fn new(part: InSubquery, schema: &DFSchema) -> PlanResult<Self> {
         let InSubquery { expr: value, subquery, negated } = part;
         let (qualifier, field) = subquery.subquery.schema().qualified_field(0);
         let row = Expr::Column(Column::from((qualifier, field)));
@@ -190,6 +136,12 @@ impl Asked {
 
     fn into_part(self) -> InSubquery {
         InSubquery { expr: self.value, subquery: self.subquery, negated: self.negated }
+    }
+
+    /// Whether a row is equal to the value, or none is.
+    pub(super) fn exists(self) -> PlanResult<Exists> {
+        let equal = self.outer_value.clone().eq(self.row.clone());
+        Ok(Exists { subquery: self.rows(equal)?, negated: self.negated })
     }
 
     /// The rows of the sub-query for which `condition` holds.

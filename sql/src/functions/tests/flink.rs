@@ -3,7 +3,7 @@
 //!
 //! `flink_answers.txt` says at its head how it was recorded and how its lines read.
 
-use crate::testing::{Session, query, run_job};
+use crate::testing::{Session, query, run_job, without_lengths};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::SchemaRef;
 use freshet_types::{Error, ErrorKind, Result, SqlField};
@@ -149,33 +149,6 @@ fn solve(session: &Session, expressions: &[String], stream: bool, answers: &mut 
 
 fn told(error: &Error) -> String {
     format!("{}: {}", error.code(), error.text())
-}
-
-/// Text types are one: our literals are STRINGs, Flink's have a fixed length.
-fn without_lengths(sql_type: &str) -> String {
-    let mut out = String::new();
-    let mut rest = sql_type;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let word = &rest[..end];
-        rest = &rest[end..];
-        let plain = match word {
-            "CHAR" | "VARCHAR" => "STRING",
-            "BINARY" | "VARBINARY" => "BYTES",
-            other => other,
-        };
-        out.push_str(plain);
-        if plain != word
-            && rest.starts_with('(')
-            && let Some(close) = rest.find(')')
-        {
-            rest = &rest[close + 1..];
-        }
-    }
-    out.push_str(rest);
-    out.replace(" NOT NULL", "").replace('`', "")
 }
 
 /// What differs between ours and Flink's; none when nothing does.

@@ -172,7 +172,7 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
     let last = a.width - 1;
     let all = columns("@.", a.width);
     let n = dice.roll(6);
-    let made = match dice.roll(21) {
+    let made = match dice.roll(22) {
         0 => {
             let op = dice.pick(&["<", "<=", "=", "<>", ">"]);
             Relation { sql: format!("SELECT {all} FROM ({}) @ WHERE @.c0 {op} {n} OR @.c{last} IS NULL", a.sql), ..a }
@@ -211,8 +211,14 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
         7 => {
             let b = relation(dice, depth - 1);
             let not = dice.pick(&["", "NOT "]);
+            let (value, rows) = match dice.roll(3) {
+                0 => ("@.c0".to_string(), "SELECT #.c0 FROM".to_string()),
+                1 => (format!("(@.c0, @.c{last})"), "SELECT #.c0, #.c1 FROM".to_string()),
+                _ => (format!("@.c{last}"), "SELECT #.c1 FROM".to_string()),
+            };
+            let around = if dice.roll(2) == 0 && !value.starts_with('(') { "WHERE #.c0 = @.c0" } else { "" };
             Relation {
-                sql: format!("SELECT {all} FROM ({}) @ WHERE @.c0 {not}IN (SELECT #.c0 FROM ({}) #)", a.sql, b.sql),
+                sql: format!("SELECT {all} FROM ({}) @ WHERE {value} {not}IN ({rows} ({}) # {around})", a.sql, b.sql),
                 ..a
             }
         }
@@ -319,6 +325,19 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
             sql: format!("SELECT {all} FROM ({}) @ ORDER BY {all} LIMIT {}", a.sql, n + 1),
             ..a
         },
+        20 => {
+            let b = relation(dice, depth - 1);
+            let not = dice.pick(&["", "NOT "]);
+            let around = if dice.roll(2) == 0 { "WHERE #.c0 = @.c0" } else { "" };
+            Relation {
+                sql: format!(
+                    "SELECT @.c0, CASE WHEN @.c{last} {not}IN (SELECT #.c1 FROM ({}) # {around}) THEN 1 ELSE 0 END AS c1,
+                     CASE WHEN EXISTS (SELECT 1 FROM ({}) # {around}) THEN @.c1 END AS c2 FROM ({}) @",
+                    b.sql, b.sql, a.sql
+                ),
+                width: 3,
+            }
+        }
         _ => {
             let b = relation(dice, depth - 1);
             Relation {
