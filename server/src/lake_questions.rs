@@ -1,6 +1,6 @@
 //! What `freshet lake` asks: snapshots, files, the proof that a table is whole, and chores that keep it good to read.
 
-use crate::session::rows;
+use crate::text_rows::text_rows;
 use arrow::array::RecordBatch;
 use freshet_lake::maintain::{self, CHORES};
 use freshet_lake::{LakeTable, listing, verify};
@@ -73,7 +73,7 @@ fn verified(table: &LakeTable) -> Result<LakeAnswer> {
     if report.is_sound() {
         lines.push(vec![text("verdict"), text("sound")]);
     }
-    Ok(LakeAnswer { rows: rows(&["checked", "found"], lines), problems: report.problems.len() })
+    Ok(LakeAnswer { rows: text_rows(&["checked", "found"], lines), problems: report.problems.len() })
 }
 
 fn done(table: &LakeTable, name: &str, options: &Options) -> Result<RecordBatch> {
@@ -84,7 +84,7 @@ fn done(table: &LakeTable, name: &str, options: &Options) -> Result<RecordBatch>
         ("bytes removed", report.bytes_removed.to_string()),
         ("snapshots removed", report.snapshots_removed.to_string()),
     ];
-    Ok(rows(&["done", "count"], counted.into_iter().map(|(what, n)| vec![text(what), text(n)]).collect()))
+    Ok(text_rows(&["done", "count"], counted.into_iter().map(|(what, n)| vec![text(what), text(n)]).collect()))
 }
 
 fn snapshots(table: &LakeTable) -> RecordBatch {
@@ -102,7 +102,7 @@ fn snapshots(table: &LakeTable) -> RecordBatch {
         ]
     });
     let names = ["snapshot", "time", "operation", "job", "checkpoint", "added rows", "rows", "data files", "is"];
-    rows(&names, lines.collect())
+    text_rows(&names, lines.collect())
 }
 
 fn files(table: &LakeTable) -> Result<RecordBatch> {
@@ -117,5 +117,5 @@ fn files(table: &LakeTable) -> Result<RecordBatch> {
             text(f.snapshot_id),
         ]
     });
-    Ok(rows(&["file", "content", "format", "partition", "rows", "bytes", "snapshot"], lines.collect()))
+    Ok(text_rows(&["file", "content", "format", "partition", "rows", "bytes", "snapshot"], lines.collect()))
 }

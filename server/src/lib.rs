@@ -13,6 +13,7 @@ mod observer;
 mod report;
 mod result;
 mod session;
+mod text_rows;
 
 pub use freshet_connector_api::Extent;
 pub use freshet_engine::job::{JobReport, JobStatus, SourceStatus};

@@ -2,7 +2,7 @@
 //!
 //! Source: Apache Avro specification, "Binary Encoding".
 
-use super::container::{broken, take_bytes, take_long};
+use super::binary::{broken, take_bytes, take_long};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io;

@@ -6,6 +6,7 @@
 //!
 //! Source: Apache Avro specification, "Object Container Files"; Flink documentation, "Avro Format".
 
+mod binary;
 mod container;
 mod layout;
 mod read;

@@ -1,9 +1,10 @@
 //! One statement at a time: definitions, settings, listings, queries, statement sets.
 
-use super::listings::{Listing, rows};
+use super::listings::Listing;
 use super::{Session, again};
 use crate::Observer;
 use crate::dry_lake::Nothing;
+use crate::text_rows::text_rows;
 use datafusion::sql::sqlparser::ast::Query;
 use freshet_sql::parse::{ColumnDefinition, ColumnKind, CreateTable, Drop, ExplainDetail, Insert, Parsed, Statement};
 use freshet_sql::plan::JobPlan;
@@ -31,7 +32,7 @@ impl Session {
             Statement::Explain { details, statement } => return observer.text(&self.explain(statement, details)?),
             Statement::Set { assignment: None } => {
                 let set = self.config.assignments().into_iter().map(|(k, v)| vec![Some(k), Some(v)]);
-                return observer.listing(&rows(&["key", "value"], set.collect()));
+                return observer.listing(&text_rows(&["key", "value"], set.collect()));
             }
             Statement::Set { assignment: Some((key, value)) } => {
                 notices.extend(self.config.set(key, value)?);

@@ -1,13 +1,12 @@
 //! The answers to SHOW and DESCRIBE, as rows of text.
 
 use super::Session;
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use crate::text_rows::text_rows;
+use arrow::array::RecordBatch;
 use freshet_sql::catalog::{ColumnListing, ResolvedTable};
 use freshet_sql::functions;
 use freshet_sql::parse::{Show, ShowWhat};
 use freshet_types::{Error, Result, Watermark};
-use std::sync::Arc;
 
 /// Rows of text, or one text.
 pub(super) enum Listing {
@@ -17,23 +16,12 @@ pub(super) enum Listing {
     Text(String),
 }
 
-/// A batch of text columns.
-pub(crate) fn rows(names: &[&str], values: Vec<Vec<Option<String>>>) -> RecordBatch {
-    let fields: Vec<Field> = names.iter().map(|n| Field::new(*n, DataType::Utf8, true)).collect();
-    let columns: Vec<ArrayRef> = (0..names.len())
-        .map(|i| Arc::new(values.iter().map(|row| row[i].clone()).collect::<StringArray>()) as ArrayRef)
-        .collect();
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(values.len()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
-        .expect("every row has a value for every column")
-}
-
 impl Session {
     pub(super) fn show(&self, show: &Show) -> Result<Listing> {
         let passes = |name: &str| show.like.as_ref().is_none_or(|l| l.accepts(name));
         let one = |title: &str, names: Vec<String>| {
             let values = names.into_iter().filter(|n| passes(n)).map(|n| vec![Some(n)]).collect();
-            Ok(Listing::Rows(rows(&[title], values)))
+            Ok(Listing::Rows(text_rows(&[title], values)))
         };
         let from = show.from.as_deref();
         match &show.what {
@@ -51,7 +39,7 @@ impl Session {
                 let functions = functions::list().into_iter().filter(|f| !users_only && passes(f.name));
                 let values =
                     functions.map(|f| [f.name, f.signature, f.doc].map(|t| Some(t.to_string())).to_vec()).collect();
-                Ok(Listing::Rows(rows(&["function name", "call", "what it does"], values)))
+                Ok(Listing::Rows(text_rows(&["function name", "call", "what it does"], values)))
             }
             ShowWhat::Columns => {
                 let table = from.ok_or_else(|| {
@@ -71,17 +59,17 @@ impl Session {
                 let settings = self.config.listing().into_iter().filter(|c| passes(&c.key));
                 let values =
                     settings.map(|c| vec![Some(c.key), Some(c.value), Some(c.effect), Some(c.doc.into())]).collect();
-                Ok(Listing::Rows(rows(&["key", "value", "effect", "what it is about"], values)))
+                Ok(Listing::Rows(text_rows(&["key", "value", "effect", "what it is about"], values)))
             }
             ShowWhat::Connectors => {
                 let connectors = self.connectors.all().iter().filter(|c| passes(c.name()));
                 let values = connectors.map(|c| vec![Some(c.name().to_string()), Some(c.doc().to_string())]).collect();
-                Ok(Listing::Rows(rows(&["connector", "what it is"], values)))
+                Ok(Listing::Rows(text_rows(&["connector", "what it is"], values)))
             }
             ShowWhat::Formats => {
                 let formats = freshet_formats::FORMATS.iter().filter(|f| passes(f.name()));
                 let values = formats.map(|f| vec![Some(f.name().to_string()), Some(f.doc().to_string())]).collect();
-                Ok(Listing::Rows(rows(&["format", "what it is"], values)))
+                Ok(Listing::Rows(text_rows(&["format", "what it is"], values)))
             }
         }
     }
@@ -128,7 +116,7 @@ impl Session {
             let nullable = if c.nullable { "TRUE" } else { "FALSE" };
             vec![Some(c.name), Some(c.type_text), Some(nullable.to_string()), c.key, c.extras, c.watermark, c.comment]
         });
-        Ok(rows(&["name", "type", "null", "key", "extras", "watermark", "comment"], values.collect()))
+        Ok(text_rows(&["name", "type", "null", "key", "extras", "watermark", "comment"], values.collect()))
     }
 
     /// The jobs that keep state below the data folder.
@@ -159,6 +147,6 @@ impl Session {
         });
         let names =
             ["job name", "status", "checkpoint", "taken (UTC)", "rows in", "rows out", "late", "dead", "state folder"];
-        Ok(rows(&names, values.collect()))
+        Ok(text_rows(&names, values.collect()))
     }
 }

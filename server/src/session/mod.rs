@@ -6,8 +6,6 @@ mod jobs;
 mod listings;
 mod script;
 
-pub(crate) use listings::rows;
-
 use crate::dry_lake::DryFactory;
 use crate::lazy_lake::{self, LazyLake};
 use crate::{LakeAnswer, LakeQuestion, assemble, dead_letters::DeadLetters};

@@ -30,10 +30,11 @@ pub(crate) use scan::{Needs, TableRead};
 pub(crate) use sink::{SinkTarget, add_sink};
 pub(crate) use window::{WindowShift, spec_of as window_spec};
 
-use crate::batch::BatchSource;
 use crate::plan::outward;
+use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
 use flow::not_there;
+use freshet_connector_api::Source;
 use freshet_engine::{NodeKind, SourceNode};
 use freshet_types::Result;
 use std::sync::Arc;
@@ -89,8 +90,7 @@ impl Lowerer {
 
 impl Lowerer {
     /// The rows of a query that runs at once, as a source of their own.
-    pub(crate) fn batch(&mut self, source: Arc<BatchSource>, target: &str, place: usize) -> Flow {
-        let schema = source.schema();
+    pub(crate) fn batch(&mut self, source: Arc<dyn Source>, schema: SchemaRef, target: &str, place: usize) -> Flow {
         let name = format!("query {place} for {target}");
         let node = self.builder.other(
             NodeKind::Source(SourceNode {

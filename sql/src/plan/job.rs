@@ -124,7 +124,9 @@ impl Planner<'_> {
                 notices
                     .push(format!("the rows for \"{}\" are computed at once, from inputs that end", targets[i].table));
                 let query = BatchQuery::new(self, typed[i].clone())?;
-                lowerer.batch(Arc::new(BatchSource::new(query)), &targets[i].table, i)
+                let source = BatchSource::new(query);
+                let schema = source.schema();
+                lowerer.batch(Arc::new(source), schema, &targets[i].table, i)
             } else {
                 lowerer.lower(plan).map_err(|e| e.at("target", targets[i].table.clone()))?
             };

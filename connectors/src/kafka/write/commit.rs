@@ -1,15 +1,13 @@
 //! Writes the staged records of a checkpoint in one transaction, once.
 
-use super::staged::{Token, each_record, storage_error, sync_folder};
+use super::folder::{storage_error, write_run};
+use super::staged::{Token, each_record};
 use super::{Target, mark_partition};
 use crate::kafka::io::KafkaProducer;
 use freshet_connector_api::{Commit, SinkCommitter, WriterContext};
 use freshet_types::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Holds the name of the run.
-const RUN_FILE: &str = "run";
 
 pub(super) struct TransactionCommitter {
     target: Arc<Target>,
@@ -123,19 +121,4 @@ fn parse(tokens: &[Vec<u8>]) -> Result<Vec<Token>> {
 
 fn new_run() -> String {
     uuid::Uuid::new_v4().simple().to_string()
-}
-
-fn write_run(folder: &Path, run: &str) -> Result<()> {
-    let (path, new) = (folder.join(RUN_FILE), folder.join("run.new"));
-    let written = std::fs::write(&new, run)
-        .and_then(|()| std::fs::File::open(&new)?.sync_all())
-        .and_then(|()| std::fs::rename(&new, &path))
-        .and_then(|()| sync_folder(folder));
-    written.map_err(|e| storage_error("the run was not noted in", &path, &e))
-}
-
-/// The run that [`TransactionCommitter::recover`] noted.
-pub(super) fn run_of(folder: &Path) -> Result<String> {
-    let path = folder.join(RUN_FILE);
-    std::fs::read_to_string(&path).map_err(|e| storage_error("the run is not noted in", &path, &e))
 }

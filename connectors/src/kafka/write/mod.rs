@@ -13,6 +13,7 @@
 mod commit;
 mod direct;
 mod encode;
+mod folder;
 mod staged;
 
 use super::io::{KafkaIo, Librdkafka, Partition};

@@ -1,7 +1,7 @@
 //! Keeps the records of a checkpoint in a file until they are written in its transaction.
 
-use super::commit::run_of;
 use super::encode::RowEncoder;
+use super::folder::{run_of, storage_error, sync_folder};
 use super::{Chooser, Target};
 use crate::kafka::io::OutRecord;
 use freshet_connector_api::{Prepared, SinkWriter, WriterContext};
@@ -37,11 +37,6 @@ struct Open {
     name: String,
     file: BufWriter<File>,
     record_count: u64,
-}
-
-pub(super) fn storage_error(what: &str, path: &Path, e: &io::Error) -> Error {
-    let text = format!("{what} \"{}\": {e}", path.display());
-    Error::unavailable("kafka.staging", text).hint("check the disk and the rights of the state folder")
 }
 
 impl StagedWriter {
@@ -102,11 +97,6 @@ impl SinkWriter for StagedWriter {
                 .map_err(|e| Error::internal("kafka.token", e.to_string()))
         }))
     }
-}
-
-/// Makes names in a folder durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 // A record in a staged file: presence bits, then partition, timestamp, key, value and headers as far as they are there;
