@@ -1,6 +1,6 @@
 //! The thread that makes checkpoints durable and visible, while rows flow on.
 
-use super::part::{OperatorTime, WorkerPart};
+use super::part::{OperatorTime, WorkerPart, kinds};
 use crate::epochs::EpochInfo;
 use crate::job::lifeline::{Backoff, guarded, lock};
 use crate::job::run::Run;
@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use freshet_connector_api::{Offset, SinkCommitter};
 use freshet_state::{
     FORMAT_VERSION, JobCounters, OperatorRoot, Root, SegmentRef, SegmentWriter, SinkRoot, SourceRoot, SplitRoot,
-    live_segments, next_kind,
+    live_segments,
 };
 use freshet_types::{KeyGroup, Result, Watermark, failpoint};
 use std::collections::BTreeMap;
@@ -251,56 +251,10 @@ fn times_of(parts: &[WorkerPart], node: usize) -> impl Iterator<Item = OperatorT
     parts.iter().flat_map(|part| &part.built.times).filter(move |(of, _)| *of == node).map(|(_, time)| *time)
 }
 
-/// What each operator freezes next.
-pub(crate) fn kinds(segments: &[Vec<SegmentRef>]) -> Vec<SegmentKind> {
-    let kind = |segments: &Vec<SegmentRef>| match next_kind(segments) {
-        freshet_state::SegmentKind::Base => SegmentKind::Base,
-        freshet_state::SegmentKind::Delta => SegmentKind::Delta,
-    };
-    segments.iter().map(kind).collect()
-}
-
 struct Writing(SegmentWriter);
 
 impl StateWriter for Writing {
     fn write(&mut self, table: &str, group: KeyGroup, rows: &RecordBatch) -> Result<()> {
         self.0.write(table, group, rows)
     }
-}
-
-/// Makes the committers and lets them finish what the last checkpoint promised, before any writer is made. None when
-/// the job ended before that was done.
-pub(crate) fn recover_sinks(run: &Run) -> Result<Option<Vec<Box<dyn SinkCommitter>>>> {
-    failpoint::pass("recover.before_sinks");
-    let mut committers = Vec::new();
-    for sink in &run.plan.sinks {
-        let last = run.restored.as_ref().and_then(|root| super::recover::commit_of(root, sink));
-        let mut committer: Option<Box<dyn SinkCommitter>> = None;
-        let mut backoff = Backoff::new();
-        loop {
-            let attempt = guarded("sink", &sink.table, || {
-                if committer.is_none() {
-                    committer = Some(sink.sink.committer(&run.writer_context())?);
-                }
-                committer.as_mut().expect("it was made above").recover(last.as_ref())
-            });
-            match attempt {
-                Ok(()) => break,
-                Err(error) if error.is_retryable() => {
-                    let wait = backoff.next();
-                    run.board.notice(format!(
-                        "table \"{}\" cannot be reached: {error}; trying again in {wait:?}",
-                        sink.table
-                    ));
-                    if !run.lifeline.sleep(wait) {
-                        return Ok(None);
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        committers.push(committer.expect("recovery has succeeded"));
-    }
-    failpoint::pass("recover.after_sinks");
-    Ok(Some(committers))
 }

@@ -2,13 +2,13 @@
 
 use crate::held_back::held;
 use crate::host::plan::SinkPlan;
-use crate::job::lifeline::guarded;
+use crate::job::lifeline::{Backoff, guarded};
 use crate::job::run::Run;
 use crate::{Graph, Node, NodeKind, Operator, SegmentKind, StateReader};
 use arrow::array::RecordBatch;
-use freshet_connector_api::Commit;
+use freshet_connector_api::{Commit, SinkCommitter};
 use freshet_state::{JobFolder, Root, SegmentReader};
-use freshet_types::{Error, KeyGroup, Result, Watermark};
+use freshet_types::{Error, KeyGroup, Result, Watermark, failpoint};
 
 const FROM_SCRATCH: &str = "undo the change, or start over with --from-scratch";
 
@@ -106,6 +106,43 @@ pub(crate) fn check_fits(root: &Root, graph: &Graph, sinks: &[SinkPlan]) -> Resu
         }
     }
     Ok(())
+}
+
+/// Makes the committers and lets them finish what the last checkpoint promised, before any writer is made. None when
+/// the job ended before that was done.
+pub(crate) fn recover_sinks(run: &Run) -> Result<Option<Vec<Box<dyn SinkCommitter>>>> {
+    failpoint::pass("recover.before_sinks");
+    let mut committers = Vec::new();
+    for sink in &run.plan.sinks {
+        let last = run.restored.as_ref().and_then(|root| commit_of(root, sink));
+        let mut committer: Option<Box<dyn SinkCommitter>> = None;
+        let mut backoff = Backoff::new();
+        loop {
+            let attempt = guarded("sink", &sink.table, || {
+                if committer.is_none() {
+                    committer = Some(sink.sink.committer(&run.writer_context())?);
+                }
+                committer.as_mut().expect("it was made above").recover(last.as_ref())
+            });
+            match attempt {
+                Ok(()) => break,
+                Err(error) if error.is_retryable() => {
+                    let wait = backoff.next();
+                    run.board.notice(format!(
+                        "table \"{}\" cannot be reached: {error}; trying again in {wait:?}",
+                        sink.table
+                    ));
+                    if !run.lifeline.sleep(wait) {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        committers.push(committer.expect("recovery has succeeded"));
+    }
+    failpoint::pass("recover.after_sinks");
+    Ok(Some(committers))
 }
 
 /// What a sink is told about the checkpoint that the job goes on from; none when it was no part of it.

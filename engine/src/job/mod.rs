@@ -4,6 +4,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod lifeline;
 pub(crate) mod run;
 pub(crate) mod status;
+mod supervise;
 
 pub use dead_letters::dead_letter_fields;
 pub use status::{CheckpointStatus, JobReport, JobStatus, OperatorStatus, Phase, SinkStatus, SourceStatus};
@@ -15,11 +16,12 @@ use freshet_connector_api::{Boundedness, Sink};
 use freshet_state::{JobCounters, JobFolder};
 use freshet_types::{CheckpointId, Clock, Error, KEY_GROUP_COUNT, Result, SystemClock, failpoint};
 use lifeline::{Lifeline, lock};
-use run::{Run, RunParts, supervise};
+use run::{Run, RunParts};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use supervise::supervise;
 
 /// When an epoch ends: whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
