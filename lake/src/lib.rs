@@ -13,11 +13,14 @@
 mod avro_header;
 pub mod catalog;
 pub mod commit;
+mod definition;
+mod doors;
 mod error;
 pub mod files;
 pub mod io;
 mod lenient_manifest;
 pub mod listing;
+mod loose;
 pub mod maintain;
 pub mod metadata;
 mod partition;
@@ -32,6 +35,7 @@ pub mod table;
 mod testing;
 mod transform;
 pub mod verify;
+mod version;
 pub mod view;
 
 pub use catalog::ICEBERG;

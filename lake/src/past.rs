@@ -1,22 +1,15 @@
 //! A lake table as it was: one snapshot, with the columns that it had.
 
+use crate::definition::definition_of;
 use crate::scan::LakeScan;
 use crate::source::LakeSource;
-use crate::table::{LakeTable, definition_of};
+use crate::table::LakeTable;
+use crate::version::Version;
 use datafusion::catalog::TableProvider;
 use freshet_connector_api::{ConnectorEnv, Sink, Source};
 use freshet_sql::catalog::external::{ExternalTable, ExternalTableDefinition, TableVersion};
 use freshet_types::{Error, Options, Result};
-use iceberg::spec::{SchemaRef, SnapshotRef};
 use std::sync::Arc;
-
-/// What a version of a table names.
-#[derive(Debug, Clone)]
-pub(crate) struct Version {
-    pub(crate) snapshot: SnapshotRef,
-    /// Columns; a branch has those of the table.
-    pub(crate) columns: SchemaRef,
-}
 
 /// One version of a table.
 pub(crate) struct PastTable {

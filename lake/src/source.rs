@@ -5,10 +5,10 @@
 //! table has changed meanwhile.
 
 use crate::files;
-use crate::past::Version;
 use crate::scan::rows::{FileRows, read_task};
 use crate::scan::{LakeScan, ReadTask, Shape, plain_task, tasks_of};
 use crate::table::LakeTable;
+use crate::version::Version;
 use arrow::array::RecordBatch;
 use freshet_connector_api::{
     AssignedSplit, Boundedness, Offset, Poll, PollLimit, Source, SourceBatch, SourceReader, Split, SplitId,

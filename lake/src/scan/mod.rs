@@ -25,9 +25,9 @@ pub(crate) use literal::primitive_scalar;
 pub(crate) use plan::{ReadTask, plain_task, tasks_of};
 pub(crate) use shape::Shape;
 
-use crate::past::Version;
 use crate::schema;
 use crate::table::LakeTable;
+use crate::version::Version;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
