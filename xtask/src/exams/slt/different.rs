@@ -1,7 +1,8 @@
 //! Questions of RisingWave's files that PostgreSQL answers otherwise than Flink does.
 //!
-//! Each was put to Flink 2.3, which answers as we do or refuses it. A question stands here by the part of its text, or
-//! of the awaited rows, that makes the difference.
+//! One or more of each kind were put to Flink 2.3, which answers as we do or refuses them (but for the quotes in arrays,
+//! which are a matter of printing). A question stands here by the part of its text, or of the awaited rows, that makes the
+//! difference.
 
 /// Why PostgreSQL's answer to a question cannot be ours.
 pub(super) fn why(sql: &str, expected: &[String]) -> Option<&'static str> {
