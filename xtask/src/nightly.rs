@@ -37,7 +37,7 @@ static NIGHTLY: &[Part] = &[
         name: "disk",
         doc: "a disk that is full, and has room again",
         variables: &[],
-        tests: &[&["--workspace", "--test", "disk_full", "--", "--ignored"]],
+        tests: &[&["--workspace", "--test", "disk_full"]],
     },
     Part {
         name: "properties",
@@ -60,8 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let mut failed = Vec::new();
     for part in NIGHTLY.iter().filter(|p| arguments.is_empty() || arguments.iter().any(|a| a == p.name)) {
         for tests in part.tests {
-            let flags: &[&str] = if tests.contains(&"--") { &["--nocapture"] } else { &["--", "--nocapture"] };
-            let arguments = [&["test", "--locked"][..], tests, flags].concat();
+            let arguments = [&["test", "--locked"][..], tests, &["--", "--nocapture"]].concat();
             if let Err(text) = step(part.name, || cargo(&arguments, part.variables)) {
                 eprintln!("xtask: {text}");
                 failed.push(part.name);
