@@ -3,7 +3,6 @@
 //! The disk is a file system in memory, mounted in a namespace of its own, which not every system lets everyone do:
 //! `cargo xtask nightly disk` runs this, and `cargo test` only when it is named.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 use std::process::Command;
@@ -43,7 +42,7 @@ INSERT INTO t SELECT id, SHA256(CAST(id AS STRING)) FROM ids;"
         .env("NO_COLOR", "1")
         .current_dir(folder.path())
         .output()
-        .unwrap();
+        .expect("unshare (util-linux, on Linux) is there");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
 

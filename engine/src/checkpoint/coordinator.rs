@@ -1,6 +1,7 @@
 //! The thread that makes checkpoints durable and visible, while rows flow on.
 
-use super::part::{OperatorTime, WorkerPart, kinds};
+use super::kind::kinds;
+use super::part::{OperatorTime, WorkerPart};
 use crate::epochs::EpochInfo;
 use crate::job::lifeline::{Backoff, guarded, lock};
 use crate::job::run::Run;

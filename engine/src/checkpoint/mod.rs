@@ -18,5 +18,6 @@
 //! gives a second result over the new rows; nothing that was written is written again.
 
 pub(crate) mod coordinator;
+pub(crate) mod kind;
 pub(crate) mod part;
 pub(crate) mod recover;

@@ -3,7 +3,7 @@
 use crate::epochs::EpochInfo;
 use crate::{Counters, Frozen, SegmentKind};
 use freshet_connector_api::Prepared;
-use freshet_state::{JobCounters, SegmentRef, SplitRoot, next_kind};
+use freshet_state::{JobCounters, SplitRoot};
 use freshet_types::Watermark;
 use std::sync::Arc;
 
@@ -48,13 +48,4 @@ pub(crate) struct WorkerPart {
     pub(crate) sources: Vec<SourcePart>,
     /// Counters of this run.
     pub(crate) counters: JobCounters,
-}
-
-/// What each operator freezes next.
-pub(crate) fn kinds(segments: &[Vec<SegmentRef>]) -> Vec<SegmentKind> {
-    let kind = |segments: &Vec<SegmentRef>| match next_kind(segments) {
-        freshet_state::SegmentKind::Base => SegmentKind::Base,
-        freshet_state::SegmentKind::Delta => SegmentKind::Delta,
-    };
-    segments.iter().map(kind).collect()
 }

@@ -1,6 +1,6 @@
 //! One run of a job: what its threads share.
 
-use crate::checkpoint::part::kinds;
+use crate::checkpoint::kind::kinds;
 use crate::epochs::{CheckpointRhythm, EpochClock};
 use crate::host::plan::Plan;
 use crate::job::EpochSpec;

@@ -11,6 +11,7 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GetFieldAccess, Operator, ScalarUDF};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+use freshet_types::Error;
 use std::sync::Arc;
 
 /// Plans the forms with our functions.
@@ -75,7 +76,9 @@ fn operator(op: &BinaryOperator) -> Option<Operator> {
 impl ExprPlanner for FlinkExprPlanner {
     fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let Some(op) = operator(&raw.op) else {
-            return plan_err!("the operator {} has no meaning in Flink SQL", raw.op);
+            let text = format!("the operator {} has no meaning in Flink SQL", raw.op);
+            let hint = "there are + - * / % || = <> < <= > >= AND OR; SHOW FUNCTIONS lists what else there is";
+            return Err(to_datafusion(Error::invalid("operator.unknown", text).hint(hint)));
         };
         let (Ok(left), Ok(right)) = (raw.left.get_type(schema), raw.right.get_type(schema)) else {
             return Ok(PlannerResult::Original(raw));

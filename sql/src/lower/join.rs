@@ -109,26 +109,20 @@ fn swapped(sides: Sides) -> Sides {
 /// Its one key is what IN compares; a sub-query that names columns of the query around it became NOT EXISTS before.
 fn null_aware(sides: Sides) -> Result<Sides> {
     use datafusion::logical_expr::Operator::{And, Eq, Or};
-    if sides.keys.len() != 1 {
-        return Err(not_there("NOT IN with a sub-query of this form"));
-    }
+    let [(left, right)] = sides.keys.as_slice() else {
+        return Err(not_there("NOT IN with a sub-query of this form").hint("write it as NOT EXISTS"));
+    };
     let width = sides.left.columns.len();
-    let mut condition = sides.condition.clone();
-    for (left, right) in &sides.keys {
-        let right = map_columns(right, |i| Arc::new(Column::new("right", i + width)));
-        let equal: Physical = Arc::new(BinaryExpr::new(Arc::clone(left), Eq, Arc::clone(&right)));
-        let any_null: Physical = Arc::new(BinaryExpr::new(
-            Arc::new(IsNullExpr::new(Arc::clone(left))),
-            Or,
-            Arc::new(IsNullExpr::new(right)),
-        ));
-        let might: Physical = Arc::new(BinaryExpr::new(equal, Or, any_null));
-        condition = Some(match condition {
-            Some(old) => Arc::new(BinaryExpr::new(old, And, might)),
-            None => might,
-        });
-    }
-    Ok(Sides { keys: Vec::new(), condition, bounds: Vec::new(), ..sides })
+    let right = map_columns(right, |i| Arc::new(Column::new("right", i + width)));
+    let equal: Physical = Arc::new(BinaryExpr::new(Arc::clone(left), Eq, Arc::clone(&right)));
+    let any_null: Physical =
+        Arc::new(BinaryExpr::new(Arc::new(IsNullExpr::new(Arc::clone(left))), Or, Arc::new(IsNullExpr::new(right))));
+    let might: Physical = Arc::new(BinaryExpr::new(equal, Or, any_null));
+    let condition = match sides.condition {
+        Some(old) => Arc::new(BinaryExpr::new(old, And, might)),
+        None => might,
+    };
+    Ok(Sides { keys: Vec::new(), condition: Some(condition), bounds: Vec::new(), ..sides })
 }
 
 /// Left rows with a column that tells whether the right side has a match.

@@ -4,14 +4,12 @@ use super::aggregate_names;
 use super::cell;
 use super::error::placed_in;
 use super::group_window::{GROUP_WINDOWS, PART};
-use super::row_in;
+use super::row_in::{self, around};
 use crate::parse::{TableArgument, type_of};
 use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query,
     Select, SelectItem, TableAlias, TableFactor, Value, VisitMut, VisitorMut,
 };
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use freshet_types::{Error, Result, SqlType};
 
 use std::collections::HashSet;
@@ -207,15 +205,9 @@ fn keep_cells(body: &mut ast::SetExpr) {
 fn name_columns_inside(query: &mut Query) {
     let Some(with) = query.with.as_mut().filter(|with| !with.recursive) else { return };
     for cte in with.cte_tables.iter_mut().filter(|cte| !cte.alias.columns.is_empty()) {
-        let mut around = everything();
         let alias = TableAlias { explicit: true, ..cte.alias.clone() };
         cte.alias.columns.clear();
-        std::mem::swap(cte.query.as_mut(), &mut around);
-        if let ast::SetExpr::Select(select) = cte.query.body.as_mut() {
-            let relation =
-                TableFactor::Derived { lateral: false, subquery: Box::new(around), alias: Some(alias), sample: None };
-            select.from = vec![ast::TableWithJoins { relation, joins: Vec::new() }];
-        }
+        around(&mut cte.query, alias, None);
     }
 }
 
@@ -238,12 +230,6 @@ fn fetch_as_limit(query: &mut Query) -> Result<()> {
     let limit = Some(fetch.quantity.unwrap_or_else(one));
     query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() });
     Ok(())
-}
-
-/// `SELECT *`, whose FROM is still to come.
-fn everything() -> Query {
-    let parsed = Parser::new(&GenericDialect {}).try_with_sql("SELECT *").and_then(|mut p| p.parse_query());
-    *parsed.expect("the text is a query")
 }
 
 /// A number with an exponent is a DOUBLE, also where it could be a decimal: `1.5E0`.

@@ -1,6 +1,6 @@
 //! `(a, b) [NOT] IN (sub-query)` as a part of WHERE or HAVING: DataFusion compares one column only.
 //!
-//! It becomes `EXISTS (SELECT 1 FROM (sub-query) AS t (c1, c2) WHERE a = c1 AND b = c2)`, and NOT IN becomes NOT EXISTS of
+//! It becomes `EXISTS (SELECT * FROM (sub-query) AS t (c1, c2) WHERE a = c1 AND b = c2)`, and NOT IN becomes NOT EXISTS of
 //! the rows that are equal or, because of a NULL, might be. Both are TRUE where IN is, and FALSE where IN is FALSE or
 //! NULL, which AND and OR of a condition do not tell apart.
 
@@ -26,14 +26,18 @@ fn in_condition(expr: &mut Expr) {
         Expr::Nested(inner) => in_condition(inner),
         Expr::InSubquery { expr: row, subquery, negated } => {
             if let Expr::Tuple(values) = row.as_mut() {
-                *expr = exists(std::mem::take(values), std::mem::replace(subquery, empty()), *negated);
+                let (condition, columns) = comparison(std::mem::take(values), *negated);
+                let alias = TableAlias { explicit: true, name: Ident::with_quote('`', "__in"), columns, at: None };
+                around(subquery, alias, Some(condition));
+                *expr = Expr::Exists { subquery: subquery.clone(), negated: *negated };
             }
         }
         _ => {}
     }
 }
 
-fn exists(values: Vec<Expr>, rows: Box<Query>, negated: bool) -> Expr {
+/// What makes a row match, and the names of the columns that it is compared with.
+fn comparison(values: Vec<Expr>, negated: bool) -> (Expr, Vec<TableAliasColumnDef>) {
     let names: Vec<Ident> = (1..=values.len()).map(|i| Ident::with_quote('`', format!("__in_{i}"))).collect();
     let equal = values.into_iter().zip(&names).map(|(value, name)| {
         let (value, column) = (Box::new(value), Box::new(Expr::Identifier(name.clone())));
@@ -46,22 +50,19 @@ fn exists(values: Vec<Expr>, rows: Box<Query>, negated: bool) -> Expr {
     });
     let condition = equal.reduce(|a, b| binary(Box::new(a), BinaryOperator::And, Box::new(b)));
     let columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
-    let mut around = empty();
-    if let SetExpr::Select(select) = around.body.as_mut() {
-        let alias = TableAlias { explicit: true, name: Ident::with_quote('`', "__in"), columns, at: None };
-        let relation = TableFactor::Derived { lateral: false, subquery: rows, alias: Some(alias), sample: None };
-        select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
-        select.selection = condition;
-    }
-    Expr::Exists { subquery: around, negated }
+    (condition.expect("a row has a column"), columns)
 }
 
 fn binary(left: Box<Expr>, op: BinaryOperator, right: Box<Expr>) -> Expr {
     Expr::BinaryOp { left, op, right }
 }
 
-/// `SELECT 1`.
-fn empty() -> Box<Query> {
-    let mut parser = Parser::new(&GenericDialect).try_with_sql("SELECT 1").expect("it has tokens");
-    parser.parse_query().expect("it is a query")
+/// Makes of a query `SELECT * FROM (query) AS alias WHERE condition`.
+pub(super) fn around(query: &mut Box<Query>, alias: TableAlias, condition: Option<Expr>) {
+    let parsed = Parser::new(&GenericDialect {}).try_with_sql("SELECT *").and_then(|mut p| p.parse_query());
+    let inner = std::mem::replace(query, parsed.expect("the text is a query"));
+    let SetExpr::Select(select) = query.body.as_mut() else { unreachable!("the text is a SELECT") };
+    let relation = TableFactor::Derived { lateral: false, subquery: inner, alias: Some(alias), sample: None };
+    select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    select.selection = condition;
 }

@@ -8,7 +8,8 @@
 //! because `x` is NULL, or because a row of the sub-query is. Where that would show, the three answers are spelled out:
 //!
 //! ```text
-//! CASE WHEN EXISTS (rows equal to x) THEN TRUE WHEN EXISTS (rows, where x or the row is NULL) THEN NULL ELSE FALSE END
+//! CASE WHEN EXISTS (rows equal to x) THEN TRUE
+//!      WHEN x IS NULL AND EXISTS (rows) OR EXISTS (rows that are NULL) THEN NULL ELSE FALSE END
 //! ```
 
 use super::RewriteContext;

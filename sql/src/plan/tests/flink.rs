@@ -113,22 +113,34 @@ fn changing(table: &[&str]) -> String {
     lines
 }
 
-fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid | ErrorKind::NotFound)
+/// What an error says.
+struct Told {
+    is_refusal: bool,
+    text: String,
 }
 
-fn run(session: &Session, case: &Case, how: How) -> Result<(String, Vec<String>)> {
+impl From<&Error> for Told {
+    fn from(error: &Error) -> Self {
+        let is_refusal = matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Invalid | ErrorKind::NotFound);
+        Self { is_refusal, text: format!("{}: {}", error.code(), error.text()) }
+    }
+}
+
+/// The types of a query, and the query with its columns as texts.
+fn typed(session: &Session, case: &Case) -> Result<(String, String)> {
     let (schema, _) = crate::batch::run(&session.planner(), &*query(case.sql)?)?;
     let fields = schema.fields().iter().map(|f| SqlField::from_arrow(f).expect("a column has a type of SQL"));
     let fields: Vec<SqlField> = fields.collect();
     let types: Vec<String> = fields.iter().map(|f| f.sql_type.to_string()).collect();
     let texts: Vec<String> = fields.iter().map(|f| format!("CAST(`{}` AS STRING)", f.name)).collect();
-    let sql = format!("SELECT {} FROM ({})", texts.join(", "), case.sql);
-    let rows = match how {
-        How::Batch => session.batch(&sql)?,
-        How::Stream(step) => session.stream(&sql, step)?,
-    };
-    Ok((types.join("; "), rows))
+    Ok((types.join("; "), format!("SELECT {} FROM ({})", texts.join(", "), case.sql)))
+}
+
+fn run(session: &Session, sql: &str, how: How) -> Result<Vec<String>> {
+    match how {
+        How::Batch => session.batch(sql),
+        How::Stream(step) => session.stream(sql, step),
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -141,16 +153,21 @@ enum How {
 fn differences(cases: &[Case], ways: &[(&str, &Session, How)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for case in cases {
+        let mut want = case.rows.clone();
+        want.sort();
+        let typed = typed(ways[0].1, case);
         for (name, session, how) in ways {
-            let mut want = case.rows.clone();
-            want.sort();
-            let text = match (run(session, case, *how), case.types) {
-                (Err(e), _) if case.is_refused && is_refusal(&e) => continue,
-                (Err(e), None) if is_refusal(&e) => continue,
+            let answer = match &typed {
+                Ok((types, sql)) => run(session, sql, *how).map(|rows| (types, rows)).map_err(|e| Told::from(&e)),
+                Err(e) => Err(Told::from(e)),
+            };
+            let text = match (answer, case.types) {
+                (Err(told), _) if case.is_refused && told.is_refusal => continue,
+                (Err(told), None) if told.is_refusal => continue,
                 (Ok(_), None) if case.is_answered => continue,
-                (Err(e), _) => format!("{}: {}", e.code(), e.text()),
+                (Err(told), _) => told.text,
                 (Ok((types, rows)), Some(flink))
-                    if without_lengths(&types) == without_lengths(flink) && rows == want =>
+                    if without_lengths(types) == without_lengths(flink) && rows == want =>
                 {
                     continue;
                 }

@@ -13,11 +13,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Database of the same tables as streams, with rows taken back.
 pub(crate) const STREAMS: &str = "streams";
 /// Database of the lake tables.
 pub(crate) const LAKE: &str = "default_database";
+
+/// The name of what a statement changes.
+static CHANGED: LazyLock<regex::Regex> = LazyLock::new(|| {
+    let pattern = r#"(?is)^\s*(?:insert\s+into|update|delete\s+from|alter\s+table|(?:create|drop)\s+(?:materialized\s+)?\w+(?:\s+if(?:\s+not)?\s+exists)?)\s+"?(\w+)"?"#;
+    regex::Regex::new(pattern).expect("a pattern that was tried")
+});
 
 struct Table {
     /// Name and Flink type of each column.
@@ -77,11 +84,7 @@ impl Tables {
     /// Drops the table that a failed statement would have changed, so that no query shows it: queries on it are refused.
     /// Gives whether it is known what the statement would have changed.
     pub(crate) fn forget(&mut self, sql: &str, session: &mut ExamSession) -> bool {
-        let changed = regex::Regex::new(
-            r#"(?is)^\s*(?:insert\s+into|update|delete\s+from|alter\s+table|(?:create|drop)\s+(?:materialized\s+)?\w+(?:\s+if(?:\s+not)?\s+exists)?)\s+"?(\w+)"?"#,
-        )
-        .expect("a pattern that was tried");
-        let Some(name) = changed.captures(sql).map(|c| c[1].to_lowercase()) else { return false };
+        let Some(name) = CHANGED.captures(sql).map(|c| c[1].to_lowercase()) else { return false };
         if self.tables.remove(&name).is_some_and(|t| t.is_known) {
             return drop_everywhere(&name, session).is_ok();
         }
