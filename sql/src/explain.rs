@@ -3,6 +3,7 @@
 
 use crate::parse::ExplainDetail;
 use crate::plan::{JobPlan, changelog_mode};
+use freshet_engine::operators::expression_text;
 use freshet_engine::{Graph, Input, Node, NodeId, NodeKind, Routing};
 use freshet_types::{Error, Result};
 use std::fmt::Write;
@@ -147,14 +148,14 @@ fn what(node: &Node) -> String {
                         e.downcast_ref::<datafusion::physical_expr::expressions::Column>()
                             .is_none_or(|c| c.name() != field.name())
                     })
-                    .map(|(e, field)| format!("{} = {e}", field.name()))
+                    .map(|(e, field)| format!("{} = {}", field.name(), expression_text(e)))
                     .collect();
                 if !exprs.is_empty() {
                     let _ = write!(text, ", computed [{}]", exprs.join(", "));
                 }
             }
             if let Some(watermark) = &source.watermark {
-                let _ = write!(text, ", watermark {}", watermark.expression);
+                let _ = write!(text, ", watermark {}", expression_text(&watermark.expression));
                 if let Some(idle) = watermark.idle_timeout {
                     let _ = write!(text, ", idle after {idle:?}");
                 }

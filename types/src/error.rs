@@ -126,10 +126,13 @@ impl Error {
         }))
     }
 
-    /// Adds a place, from the inside out: a column, then its table, then the statement.
+    /// Adds a place, from the inside out: a column, then its table, then the statement. A place said twice counts once.
     #[must_use]
     pub fn at(mut self, what: &'static str, name: impl Into<String>) -> Self {
-        self.0.places.push((what, name.into()));
+        let place = (what, name.into());
+        if !self.0.places.contains(&place) {
+            self.0.places.push(place);
+        }
         self
     }
 

@@ -10,6 +10,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
+use freshet_engine::operators::expression_text;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -19,8 +20,7 @@ const DAY_NANOS: i128 = 86_400_000_000_000;
 /// A timestamp and a number of its units. It shows as the addition that it stands for.
 #[derive(Debug)]
 struct Moved {
-    addition: Physical,
-    point: Physical,
+    addition: BinaryExpr,
     by: i64,
 }
 
@@ -65,9 +65,7 @@ fn moved(expr: &Physical, schema: &Schema) -> Result<Option<Physical>> {
         TimeUnit::Nanosecond => 1,
     };
     match i64::try_from(nanos / unit_nanos) {
-        Ok(by) if nanos % unit_nanos == 0 => {
-            Ok(Some(Arc::new(Moved { addition: Arc::clone(expr), point: Arc::clone(addition.left()), by })))
-        }
+        Ok(by) if nanos % unit_nanos == 0 => Ok(Some(Arc::new(Moved { addition: addition.clone(), by }))),
         _ => Ok(None),
     }
 }
@@ -92,7 +90,8 @@ impl Moved {
 
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.addition.fmt(f)
+        let (point, op, span) = (self.addition.left(), self.addition.op(), self.addition.right());
+        write!(f, "{point} {op} {}", expression_text(span))
     }
 }
 
@@ -106,7 +105,7 @@ impl PhysicalExpr for Moved {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        match self.point.evaluate(batch)? {
+        match self.addition.left().evaluate(batch)? {
             ColumnarValue::Array(array) => Ok(ColumnarValue::Array(self.array(&array)?)),
             ColumnarValue::Scalar(time) => {
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&self.array(&time.to_array()?)?, 0)?))
@@ -115,17 +114,16 @@ impl PhysicalExpr for Moved {
     }
 
     fn children(&self) -> Vec<&Physical> {
-        vec![&self.point]
+        vec![self.addition.left()]
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Physical>) -> Result<Physical> {
-        let span = Arc::clone(self.addition.children()[1]);
-        let addition = Arc::clone(&self.addition).with_new_children(vec![Arc::clone(&children[0]), span])?;
-        Ok(Arc::new(Self { addition, point: Arc::clone(&children[0]), by: self.by }))
+        let (op, span) = (*self.addition.op(), Arc::clone(self.addition.right()));
+        Ok(Arc::new(Self { addition: BinaryExpr::new(Arc::clone(&children[0]), op, span), by: self.by }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.addition.fmt_sql(f)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -144,7 +142,7 @@ mod tests {
         let span = Arc::new(Literal::new(ScalarValue::IntervalMonthDayNano(Some(span))));
         let plain: Physical = Arc::new(BinaryExpr::new(Arc::new(Column::new("t", 0)), op, span));
         let quick = rewrite(Arc::clone(&plain), &schema).unwrap();
-        assert_eq!(quick.to_string(), plain.to_string());
+        assert_eq!(expression_text(&quick), expression_text(&plain));
         assert_eq!(quick.data_type(&schema).unwrap(), plain.data_type(&schema).unwrap());
         let is_quick = quick.downcast_ref::<Moved>().is_some();
         if is_quick {

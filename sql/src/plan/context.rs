@@ -125,8 +125,7 @@ impl ContextProvider for Names<'_, '_> {
                 Some(table) => self.source(&table),
                 None => Err(Error::internal("plan.table", "a table has no name")),
             },
-            other => Err(Error::not_found("function.unknown", format!("no table function named \"{other}\""))
-                .hint("use TUMBLE, HOP, CUMULATE, SESSION or UNNEST")),
+            other => Err(super::window_tvf::unknown_function(other)),
         };
         found.map_err(inward)
     }

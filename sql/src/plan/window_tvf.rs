@@ -332,15 +332,15 @@ impl RelationPlanner for WindowFunctions {
         let name = word.to_string().to_uppercase();
         let plan = match ["TUMBLE", "HOP", "CUMULATE", "SESSION"].contains(&name.as_str()) {
             true => plan_window(&name, &arguments, context),
-            false => Err(inward(unknown_function(&name))),
+            false => Err(inward(unknown_function(&word.to_string()))),
         };
         let plan = plan.map_err(|e| placed_at(e, word))?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
     }
 }
 
-fn unknown_function(name: &str) -> Error {
-    let known = ["TUMBLE", "HOP", "CUMULATE", "SESSION", "UNNEST"];
+pub(super) fn unknown_function(name: &str) -> Error {
+    let known = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
     Error::not_found("function.unknown", format!("no table function named \"{name}\"")).hint(suggest::hint(
         name,
         "table functions",

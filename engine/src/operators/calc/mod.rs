@@ -7,6 +7,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+use crate::operators::expression_text;
 use crate::operators::fault::from_datafusion;
 use crate::{Counters, Operator, OperatorContext, OperatorFactory, Output};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
@@ -43,8 +44,11 @@ impl Calc {
         if let Some(filter) = &config.filter
             && filter.data_type(&config.input).map_err(from_datafusion)? != DataType::Boolean
         {
-            return Err(Error::invalid("filter.type", format!("the condition {filter} is no BOOLEAN"))
-                .hint("compare it with something"));
+            return Err(Error::invalid(
+                "filter.type",
+                format!("the condition {} is no BOOLEAN", expression_text(filter)),
+            )
+            .hint("compare it with something"));
         }
         let Some(projection) = &config.projection else {
             let columns = Some((0..config.input.fields().len()).collect());
@@ -93,13 +97,13 @@ impl OperatorFactory for Calc {
                 .iter()
                 .map(|(e, name)| match e.downcast_ref::<Column>() {
                     Some(column) if column.name() == name => name.clone(),
-                    _ => format!("{e} as {name}"),
+                    _ => format!("{} as {name}", expression_text(e)),
                 })
                 .collect();
             parts.push(columns.join(", "));
         }
         if let Some(filter) = &self.config.filter {
-            parts.push(format!("where {filter}"));
+            parts.push(format!("where {}", expression_text(filter)));
         }
         parts.join(" ")
     }

@@ -23,6 +23,7 @@ mod side;
 mod tests;
 
 use crate::operators::calc::evaluate;
+use crate::operators::expression_text;
 use crate::operators::fault::from_datafusion;
 use crate::operators::segment::FrozenTables;
 use crate::{Counters, EpochEnd, Frozen, Operator, OperatorContext, OperatorFactory, Output, SegmentKind, StateReader};
@@ -210,7 +211,7 @@ impl OperatorFactory for Join {
             .collect();
         let mut text = format!("{} on [{}]", kind.name(), keys.join(", "));
         if let Some(residual) = residual {
-            text.push_str(&format!(" and {residual}"));
+            text.push_str(&format!(" and {}", expression_text(residual)));
         }
         for (side, schema, expire) in
             [("left", left, self.config.left_expire), ("right", right, self.config.right_expire)]

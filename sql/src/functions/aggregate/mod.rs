@@ -61,8 +61,14 @@ pub(super) fn all() -> Vec<Arc<AggregateUDF>> {
         Arc::new(AggregateUDF::new_from_impl(edge::Edge::new("first_value", true))),
         Arc::new(AggregateUDF::new_from_impl(edge::Edge::new("last_value", false))),
         Arc::new(AggregateUDF::new_from_impl(listagg::ListAgg::new())),
-        Arc::new(AggregateUDF::new_from_impl(refused::Refused::new("collect", "use ARRAY_AGG instead of COLLECT"))),
     ];
+    for (name, advice) in [
+        ("collect", "use ARRAY_AGG instead of COLLECT"),
+        ("approx_count_distinct", "COUNT(DISTINCT x) is exact"),
+        ("percentile", "compute it in a reader of the lake table, such as DuckDB"),
+    ] {
+        all.push(Arc::new(AggregateUDF::new_from_impl(refused::Refused::new(name, advice))));
+    }
     for (name, kind) in [
         ("stddev_pop", Kind::StddevPop),
         ("stddev_samp", Kind::StddevSamp),

@@ -330,7 +330,7 @@ fn dataflows_are_as_small_as_they_can_be() {
         (
             "SELECT v || 'x' FROM changes WHERE k > 1".to_string(),
             "0: source changes [k, v], changelogMode=[I,UB,UA,D]
-1: calc v@1 || x as EXPR$0 where k@0 > 1 <- 0, changelogMode=[I,UB,UA,D]
+1: calc v@1 || 'x' as EXPR$0 where k@0 > 1 <- 0, changelogMode=[I,UB,UA,D]
 2: sink result <- 1 by hash [EXPR$0], changelogMode=[I,UB,UA,D]
 ",
         ),
