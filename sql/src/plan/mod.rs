@@ -16,6 +16,7 @@ mod open;
 mod optimize;
 mod order;
 mod prepare;
+mod push_down_filter;
 mod row_in;
 mod special_tables;
 mod table;

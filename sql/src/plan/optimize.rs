@@ -1,6 +1,7 @@
 //! What happens to a plan between SQL and execution: Flink's typing, then rules that are safe for streams.
 
 use super::error::{inward, outward};
+use super::push_down_filter::PushDownFilters;
 use crate::rewrite;
 use crate::rewrite::types::common_type;
 use datafusion::common::Result as DfResult;
@@ -20,7 +21,6 @@ use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::optimize_unions::OptimizeUnions;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
-use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
@@ -47,7 +47,7 @@ fn stream_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(PropagateEmptyRelation::new()),
         Arc::new(EliminateOuterJoin::new()),
-        Arc::new(PushDownFilter::new()),
+        Arc::new(PushDownFilters::default()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ]
@@ -73,7 +73,12 @@ pub(crate) fn optimize_stream(plan: LogicalPlan, options: &ConfigOptions) -> Res
 
 /// Optimises a plan that runs once, over inputs that end.
 pub(crate) fn optimize_batch(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-    optimize(Optimizer::new(), plan, options)
+    let mut optimizer = Optimizer::new();
+    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownFilters::default());
+    for rule in optimizer.rules.iter_mut().filter(|rule| rule.name() == ours.name()) {
+        *rule = Arc::clone(&ours);
+    }
+    optimize(optimizer, plan, options)
 }
 
 fn optimize(optimizer: Optimizer, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
