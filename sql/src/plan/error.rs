@@ -95,6 +95,13 @@ fn of_plan(text: &str) -> Error {
         return Error::invalid("where.aggregate", "WHERE cannot hold an aggregate: it is decided row by row")
             .hint("put the condition into HAVING, behind GROUP BY");
     }
+    if text.contains("must be aggregated to return at most one row") {
+        return Error::unsupported(
+            "query.unsupported",
+            "a correlated scalar sub-query that may give many rows is not there yet",
+        )
+        .hint("aggregate its column, such as MAX(x), or keep one row: ORDER BY x LIMIT 1");
+    }
     Error::invalid("plan.invalid", text)
 }
 

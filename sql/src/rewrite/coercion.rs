@@ -9,7 +9,7 @@ use crate::functions::{from_datafusion, temporal};
 use arrow::datatypes::{DataType, IntervalUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Between, InList, InSubquery, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator, Projection};
 use freshet_types::{Error, Result, SqlType};
 use std::sync::Arc;
 
@@ -393,15 +393,16 @@ fn in_subquery(mut subquery: InSubquery, schema: &DFSchema, context: &RewriteCon
     subquery.expr = Box::new(bring(*subquery.expr, &common, schema, context)?);
     if inner_type != common {
         let plan = Arc::unwrap_or_clone(subquery.subquery.subquery);
-        subquery.subquery.subquery = Arc::new(cast_first_column(plan, &common, context)?);
+        subquery.subquery.subquery = Arc::new(cast_its_column(plan, &common, context)?);
     }
     Ok(Expr::InSubquery(subquery))
 }
 
-fn cast_first_column(plan: LogicalPlan, target: &SqlType, context: &RewriteContext) -> Result<LogicalPlan> {
-    let mut targets: Vec<Option<SqlType>> = vec![None; plan.schema().fields().len()];
-    targets[0] = Some(target.clone());
-    super::unify::cast_columns(plan, &targets, context)
+/// The one column of a sub-query, cast. It gets a name of its own: the column before the cast may be asked for beside it.
+fn cast_its_column(plan: LogicalPlan, target: &SqlType, context: &RewriteContext) -> Result<LogicalPlan> {
+    let column = Expr::from(plan.schema().qualified_field(0));
+    let cast = bring(column, target, plan.schema(), context)?.alias("__in");
+    Projection::try_new(vec![cast], Arc::new(plan)).map(LogicalPlan::Projection).map_err(from_datafusion)
 }
 
 fn case(case: Case, schema: &DFSchema, context: &RewriteContext) -> Result<Expr> {

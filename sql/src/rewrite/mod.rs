@@ -16,14 +16,17 @@ pub mod types;
 
 mod casts;
 mod coercion;
+mod correlated_limit;
 mod guards;
 mod like;
 mod literals;
 mod null_in;
 mod operands;
 mod outer;
+mod ranks;
 mod subquery_columns;
 mod unify;
+mod unnest;
 
 use crate::functions::{FunctionContext, from_datafusion};
 use crate::plan::columns_place;
@@ -67,8 +70,10 @@ pub static RULES: &[Rule] = &[
     // Types of outer columns may have changed: once more, which changes nothing where they have not.
     Rule { name: "flink_outer_columns", expression: None, plan: Some(outer::refresh) },
     Rule { name: "flink_coercion", expression: Some(coercion::rewrite), plan: Some(unify::rewrite) },
+    Rule { name: "flink_correlated_limit", expression: None, plan: Some(correlated_limit::rewrite) },
     Rule { name: "flink_null_in", expression: None, plan: Some(null_in::rewrite) },
     Rule { name: "flink_subquery_columns", expression: None, plan: Some(subquery_columns::rewrite) },
+    Rule { name: "flink_unnest", expression: None, plan: Some(unnest::rewrite) },
     Rule { name: "flink_guards", expression: Some(guards::rewrite), plan: None },
 ];
 
@@ -90,11 +95,14 @@ pub fn apply_to_expression(expr: Expr, schema: &DFSchema, context: &RewriteConte
 
 fn run(rule: &Rule, plan: LogicalPlan, context: &RewriteContext) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
-        if keeps_its_expressions(&plan) {
+        if is_no_query(&plan) {
             return Ok(Transformed::no(plan));
         }
         let mut plan = plan;
-        if let Some(rewrite) = rule.expression {
+        // The expressions of a LIMIT are counts of rows, no values of the query.
+        if let Some(rewrite) = rule.expression
+            && !matches!(plan, LogicalPlan::Limit(_))
+        {
             let schema = merge_schema(&plan.inputs());
             let names = NamePreserver::new(&plan);
             plan = plan
@@ -117,9 +125,9 @@ fn run(rule: &Rule, plan: LogicalPlan, context: &RewriteContext) -> Result<Logic
     Ok(rewritten.map_err(from_datafusion)?.data)
 }
 
-/// Nodes whose expressions are not values of the query: row counts, filters pushed to a source, statements.
-fn keeps_its_expressions(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Limit(_) | LogicalPlan::TableScan(_) | LogicalPlan::Statement(_) | LogicalPlan::Ddl(_))
+/// Nodes whose expressions are not values of the query: filters pushed to a source, statements.
+fn is_no_query(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::TableScan(_) | LogicalPlan::Statement(_) | LogicalPlan::Ddl(_))
 }
 
 fn rewrite_expression(

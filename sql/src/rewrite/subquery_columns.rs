@@ -88,7 +88,7 @@ fn in_projection(projection: Projection) -> PlanResult<LogicalPlan> {
 }
 
 /// `EXISTS (rows)` as `(SELECT COUNT(*) FROM rows) > 0`.
-fn counted(exists: Exists) -> PlanResult<Expr> {
+pub(super) fn counted(exists: Exists) -> PlanResult<Expr> {
     let Exists { subquery, negated } = exists;
     let count = Expr::AggregateFunction(AggregateFunction::new_udf(
         count_udaf(),

@@ -32,6 +32,14 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT k + 1, SUM(v * 2) FROM t GROUP BY k + 1", "2,20|3,90|4,NULL"),
     ("SELECT k, SUM(v) FROM t GROUP BY k HAVING SUM(v) > '20'", "2,45"),
     ("SELECT VAR_POP(f), STDDEV_POP(tiny) FROM t", "0.6666666666666666,48"),
+    ("SELECT COUNT(*) FROM t HAVING 1 = 0", ""),
+    ("SELECT m FROM (SELECT COUNT(*) + CAST(NULL AS INT) AS m FROM t) WHERE m < 9", ""),
+    (
+        "SELECT b.c FROM (SELECT k, CAST(NULL AS INT) AS v FROM t WHERE 1 = 0) a FULL JOIN
+         (SELECT COUNT(*) AS c, MAX(k) AS k FROM t HAVING COUNT(*) = 0) b ON a.k = b.k WHERE a.v IS DISTINCT FROM a.k",
+        "",
+    ),
+    ("SELECT COUNT(*) FROM t HAVING COUNT(*) > 3 AND CHAR_LENGTH('ab') = 2", "4"),
     // What can fail stays behind the condition before it.
     ("SELECT k FROM t WHERE b <> 0 AND v / b > 4", "2|2"),
     ("SELECT k FROM t WHERE b = 0 OR v / b = 5", "1|2|2"),
@@ -66,6 +74,8 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT k FROM t WHERE v IN (SELECT MAX(v) FROM t)", "2"),
     ("SELECT k FROM t WHERE k IN (SELECT CAST(COUNT(*) AS BIGINT) - 2 FROM t)", "2|2"),
     ("SELECT k FROM t WHERE k NOT IN (SELECT 2)", "1|3"),
+    ("SELECT k FROM t a WHERE k IN (SELECT v / 10 FROM t b WHERE b.v / 10 = a.k)", "1|2|2"),
+    ("SELECT k FROM t a WHERE v / 10 IN (SELECT b.k FROM t b WHERE b.k = a.v / 10)", "1|2|2"),
     ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.v > a.v)", "1|2"),
     ("SELECT k FROM t WHERE v > (SELECT AVG(v) FROM t)", "2|2"),
     (
@@ -79,6 +89,28 @@ const QUERIES: &[(&str, &str)] = &[
         "1|2|2|3",
     ),
     ("SELECT x FROM (SELECT k, 1 AS x FROM t) o WHERE EXISTS (SELECT 1 FROM t i WHERE i.v / 10 = o.x)", "1|1|1|1"),
+    // The first rows for each row of the query around.
+    (
+        "SELECT a.k, x.v FROM (SELECT DISTINCT k FROM t) a, LATERAL (SELECT v FROM t WHERE k = a.k ORDER BY v DESC LIMIT 1) x",
+        "1,10|2,25|3,NULL",
+    ),
+    (
+        "SELECT a.k, x.v FROM (SELECT DISTINCT k FROM t) a LEFT JOIN LATERAL
+         (SELECT b.v FROM t b WHERE b.k = a.k AND b.v > 10 ORDER BY b.d LIMIT 1 OFFSET 1) x ON TRUE",
+        "1,NULL|2,20|3,NULL",
+    ),
+    ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.k = a.k LIMIT 1 OFFSET 1)", "2|2"),
+    ("SELECT k FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE b.k = a.k ORDER BY v)", "1|2|2|3"),
+    ("SELECT k FROM t a WHERE NOT EXISTS (SELECT 1 FROM t b WHERE b.k = a.k LIMIT 0)", "1|2|2|3"),
+    ("SELECT v FROM t a WHERE v NOT IN (SELECT v FROM t b WHERE b.k = a.k ORDER BY v DESC LIMIT 1)", "20"),
+    (
+        "SELECT k, (SELECT b.v FROM t b WHERE b.k = a.k ORDER BY b.v LIMIT 1) FROM (SELECT DISTINCT k FROM t) a",
+        "1,10|2,20|3,NULL",
+    ),
+    (
+        "SELECT k, (SELECT MAX(b.v) FROM t b WHERE b.k = a.k LIMIT 1) FROM (SELECT DISTINCT k FROM t) a",
+        "1,10|2,25|3,NULL",
+    ),
     // What DataFusion has no type for.
     ("SELECT CAST(s AS INT) + 1, ts + INTERVAL '1' DAY * k FROM t WHERE k = 1", "2,2024-01-02 00:00:00.000"),
     ("SELECT k FROM t WHERE (k = 1) = 1", "1"),

@@ -88,11 +88,7 @@ fn union(union: Union, context: &RewriteContext) -> Result<LogicalPlan> {
 }
 
 /// The plan with some columns cast; names stay.
-pub(super) fn cast_columns(
-    plan: LogicalPlan,
-    targets: &[Option<SqlType>],
-    context: &RewriteContext,
-) -> Result<LogicalPlan> {
+fn cast_columns(plan: LogicalPlan, targets: &[Option<SqlType>], context: &RewriteContext) -> Result<LogicalPlan> {
     let schema = Arc::clone(plan.schema());
     let agrees = schema.fields().iter().zip(targets).all(|(field, target)| {
         target.as_ref().is_none_or(|t| SqlField::from_arrow(field).is_some_and(|f| f.sql_type == *t))

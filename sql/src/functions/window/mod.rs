@@ -26,11 +26,19 @@ pub static WINDOW_FUNCTIONS: &[Listed] = &[
     listed("lead", "LEAD(x[, offset[, default]]) OVER (...)", "Value some rows behind."),
 ];
 
+fn long(inner: Arc<WindowUDF>) -> Arc<WindowUDF> {
+    Arc::new(WindowUDF::new_from_impl(Retyped::new(inner, DataType::Int64)))
+}
+
+/// ROW_NUMBER, for rewrites that count rows.
+pub(crate) fn row_number() -> Arc<WindowUDF> {
+    long(theirs::row_number::row_number_udwf())
+}
+
 /// All of them, with Flink's result types.
 pub(super) fn all() -> Vec<Arc<WindowUDF>> {
-    let long = |inner| Arc::new(WindowUDF::new_from_impl(Retyped::new(inner, DataType::Int64)));
     vec![
-        long(theirs::row_number::row_number_udwf()),
+        row_number(),
         long(theirs::rank::rank_udwf()),
         long(theirs::rank::dense_rank_udwf()),
         theirs::rank::percent_rank_udwf(),

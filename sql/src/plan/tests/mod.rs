@@ -1,5 +1,6 @@
 //! Queries from text to rows: as a stream, as a batch, and what is refused.
 
+mod correlated;
 mod flink;
 mod places;
 mod random;

@@ -7,16 +7,34 @@ use crate::testing::Session;
 use freshet_types::ErrorKind;
 
 /// A small generator of choices, so that a seed stands for a query and its rows.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.roll(from.len() as u64) as usize]
+    }
+}
+
+/// Which queries are made.
+pub(super) struct Seeds {
+    first: u64,
+    count: u64,
+}
+
+impl Seeds {
+    /// As many as `FRESHET_QUERIES` says, else `count`.
+    pub(super) fn asked(count: u64) -> Self {
+        let set = |name: &str| freshet_types::env::var(name).and_then(|v| v.parse().ok());
+        Self { first: set("FRESHET_QUERIES_FIRST").unwrap_or(1), count: set("FRESHET_QUERIES").unwrap_or(count) }
+    }
+
+    pub(super) fn each(self) -> impl Iterator<Item = u64> {
+        (0..self.count).map(move |i| self.first.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 }
 
@@ -353,11 +371,11 @@ fn relation(dice: &mut Dice, depth: usize) -> Relation {
     Relation { sql: made.sql.replace('@', "a").replace('#', "b"), ..made }
 }
 
-fn rows(dice: &mut Dice, count: u64, line: impl Fn(&mut Dice, u64) -> String) -> String {
+pub(super) fn rows(dice: &mut Dice, count: u64, line: impl Fn(&mut Dice, u64) -> String) -> String {
     (0..count).map(|i| line(dice, i)).collect::<Vec<_>>().join("\n")
 }
 
-fn number(dice: &mut Dice, sides: u64) -> String {
+pub(super) fn number(dice: &mut Dice, sides: u64) -> String {
     if dice.roll(8) == 0 { "null".to_string() } else { dice.roll(sides).to_string() }
 }
 
@@ -438,11 +456,10 @@ fn seeds_that_failed_once() {
 
 #[test]
 fn streams_equal_batches() {
-    let set = |name: &str| freshet_types::env::var(name).and_then(|v| v.parse::<u64>().ok());
-    let (first, count) = (set("FRESHET_QUERIES_FIRST").unwrap_or(1), set("FRESHET_QUERIES").unwrap_or(60));
     let (mut failed, mut refused) = (Vec::new(), 0);
-    for i in 0..count {
-        match check(first.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))) {
+    let Seeds { first, count } = Seeds::asked(60);
+    for seed in Seeds::asked(60).each() {
+        match check(seed) {
             Ok(Checked::Same) => {}
             Ok(Checked::Refused(_)) => refused += 1,
             Err(text) => failed.push(text),

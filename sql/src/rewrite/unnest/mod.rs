@@ -1,0 +1,238 @@
+//! Sub-queries that name columns of the query around them, as joins: those of which DataFusion makes no join, or a wrong one.
+//!
+//! After T. Neumann and A. Kemper, "Unnesting Arbitrary Queries" (BTW 2015): the sub-query is computed for all values of
+//! the outer columns that it names at once. These values, each once, are the *domain*; joined with the innermost part of
+//! the sub-query that names them, they travel up with its rows ([`domain`]), and there the outer rows find theirs:
+//!
+//! ```text
+//! SELECT v FROM o WHERE NOT EXISTS (SELECT MAX(w) FROM t WHERE t.k < o.k HAVING COUNT(*) > 1)
+//!
+//! o anti join (domain left join (domain join t on t.k < d group by d) where count > 1) on o.k is not distinct from d
+//! ```
+//!
+//! What [`plain`] knows stays for DataFusion's rules, which need no domain: they take the sub-query's own column for the
+//! outer one that it is equal to.
+
+mod domain;
+mod plain;
+
+use super::RewriteContext;
+use super::null_in::Asked;
+use super::subquery_columns::counted;
+use crate::functions::{from_datafusion, to_datafusion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
+use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery, SubqueryAlias};
+use domain::Domain;
+use freshet_types::{Error, Result};
+use plain::Asks;
+use std::sync::Arc;
+
+pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Filter(filter) => in_filter(filter),
+        LogicalPlan::Projection(projection) => in_projection(projection),
+        LogicalPlan::Join(join) => lateral(join),
+        other => Ok(other),
+    }
+    .map_err(from_datafusion)
+}
+
+/// Whether a plan names columns of the query around it.
+fn is_correlated(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    // It fails only where the closure does.
+    let _ = plan.apply(|node| {
+        found = found || node.contains_outer_reference();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found
+}
+
+fn not_there(what: &str) -> datafusion::common::DataFusionError {
+    let error = Error::unsupported("query.unsupported", format!("a correlated sub-query {what} is not there yet"));
+    to_datafusion(error.hint("write it as a JOIN"))
+}
+
+/// Whether this rule joins the sub-query.
+fn is_ours(asks: Asks, plan: &LogicalPlan) -> bool {
+    is_correlated(plan) && !plain::joins(asks, plan)
+}
+
+fn in_filter(filter: Filter) -> PlanResult<LogicalPlan> {
+    if !holds_ours(&filter.predicate) {
+        return Ok(LogicalPlan::Filter(filter));
+    }
+    let mut outer = Outer::new(filter.input);
+    let mut parts = Vec::new();
+    for part in split_conjunction_owned(filter.predicate) {
+        let part = match part {
+            Expr::Not(inner) => match *inner {
+                Expr::Exists(exists) => Expr::Exists(Exists { negated: !exists.negated, ..exists }),
+                inner => Expr::Not(Box::new(inner)),
+            },
+            part => part,
+        };
+        match part {
+            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery) => outer.exists(exists)?,
+            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery) => {
+                let exists = Asked::new(part, outer.rows.schema())?.exists()?;
+                outer.exists(exists)?;
+            }
+            part => parts.push(outer.values(part)?),
+        }
+    }
+    let mut plan = outer.joined;
+    if let Some(predicate) = conjunction(parts) {
+        plan = LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(plan))?);
+    }
+    if plan.schema().fields().len() > outer.rows.schema().fields().len() {
+        let columns = outer.rows.schema().columns().into_iter().map(Expr::Column).collect();
+        plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?);
+    }
+    Ok(plan)
+}
+
+fn in_projection(projection: Projection) -> PlanResult<LogicalPlan> {
+    if !projection.expr.iter().any(holds_ours) {
+        return Ok(LogicalPlan::Projection(projection));
+    }
+    let mut outer = Outer::new(projection.input);
+    let names = NamePreserver::new_for_projection();
+    let exprs = projection.expr.into_iter().map(|expr| {
+        let name = names.save(&expr);
+        Ok(name.restore(outer.values(expr)?))
+    });
+    let exprs = exprs.collect::<PlanResult<Vec<_>>>()?;
+    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(outer.joined))?))
+}
+
+fn holds_ours(expr: &Expr) -> bool {
+    let is = |e: &Expr| {
+        Ok(match e {
+            Expr::Exists(Exists { subquery, .. }) => is_ours(Asks::Exists, &subquery.subquery),
+            Expr::InSubquery(InSubquery { subquery, .. }) => is_ours(Asks::In, &subquery.subquery),
+            Expr::ScalarSubquery(subquery) => is_ours(Asks::Value, &subquery.subquery),
+            _ => false,
+        })
+    };
+    expr.exists(is).unwrap_or(false)
+}
+
+/// `outer JOIN LATERAL (sub-query)`: a condition of ON is one more condition of the sub-query.
+fn lateral(join: Join) -> PlanResult<LogicalPlan> {
+    let (alias, subquery) = match join.right.as_ref() {
+        LogicalPlan::Subquery(subquery) => (None, subquery),
+        LogicalPlan::SubqueryAlias(SubqueryAlias { input, alias, .. }) => match input.as_ref() {
+            LogicalPlan::Subquery(subquery) => (Some(alias), subquery),
+            _ => return Ok(LogicalPlan::Join(join)),
+        },
+        _ => return Ok(LogicalPlan::Join(join)),
+    };
+    let is_plain = join.on.is_empty() && plain::joins(Asks::Rows, &subquery.subquery);
+    if !matches!(join.join_type, JoinType::Inner | JoinType::Left) || !is_correlated(&subquery.subquery) || is_plain {
+        return Ok(LogicalPlan::Join(join));
+    }
+    let mut rows = subquery.subquery.as_ref().clone();
+    if let Some(alias) = alias {
+        rows = LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(rows), alias.clone())?);
+    }
+    let left = join.left.schema();
+    let on = join.on.into_iter().map(|(l, r)| l.eq(r)).chain(join.filter);
+    let on = on.map(|e| {
+        let outer = e.transform_up(|e| match &e {
+            Expr::Column(column) if left.has_column(column) => {
+                let field = Arc::clone(left.field_from_column(column)?);
+                Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column.clone())))
+            }
+            _ => Ok(Transformed::no(e)),
+        });
+        Ok(outer?.data)
+    });
+    if let Some(on) = conjunction(on.collect::<PlanResult<Vec<_>>>()?) {
+        rows = LogicalPlan::Filter(Filter::try_new(on, Arc::new(rows))?);
+    }
+    let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+    let mut outer = Outer::new(join.left);
+    outer.join(&rows, join.join_type)?;
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(outer.joined))?))
+}
+
+/// The query around, and what has been joined with it.
+struct Outer {
+    rows: Arc<LogicalPlan>,
+    joined: LogicalPlan,
+}
+
+impl Outer {
+    fn new(rows: Arc<LogicalPlan>) -> Self {
+        Self { joined: rows.as_ref().clone(), rows }
+    }
+
+    /// Keeps the outer rows for which the sub-query has rows, or has none.
+    fn exists(&mut self, exists: Exists) -> PlanResult<()> {
+        let kind = if exists.negated { JoinType::LeftAnti } else { JoinType::LeftSemi };
+        self.join(&exists.subquery.subquery, kind)
+    }
+
+    /// An expression in which columns stand for the sub-queries that this rule joins.
+    fn values(&mut self, expr: Expr) -> PlanResult<Expr> {
+        let outer = Arc::clone(self.rows.schema());
+        let counts = expr.transform_up(|e| match e {
+            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery) => {
+                counted(exists).map(Transformed::yes)
+            }
+            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery) => {
+                counted(Asked::new(part, &outer)?.exists()?).map(Transformed::yes)
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        let values = counts.data.transform_up(|e| match e {
+            Expr::ScalarSubquery(subquery) if is_ours(Asks::Value, &subquery.subquery) => {
+                self.value(&subquery).map(Transformed::yes)
+            }
+            other => Ok(Transformed::no(other)),
+        });
+        Ok(values?.data)
+    }
+
+    /// The column that holds the value of a sub-query.
+    fn value(&mut self, subquery: &Subquery) -> PlanResult<Expr> {
+        let rows = &subquery.subquery;
+        if rows.max_rows().is_none_or(|most| most > 1) {
+            let error = "a correlated scalar sub-query that may give many rows is not there yet";
+            return Err(to_datafusion(
+                Error::unsupported("query.unsupported", error)
+                    .hint("aggregate its column, such as MAX(x), or keep one row: ORDER BY x LIMIT 1"),
+            ));
+        }
+        let name = format!("__value_{}", self.joined.schema().fields().len());
+        let column = Expr::Column(Column::from(rows.schema().qualified_field(0))).alias(&name);
+        let named = LogicalPlan::Projection(Projection::try_new(vec![column], Arc::clone(rows))?);
+        self.join(&named, JoinType::Left)?;
+        Ok(Expr::Column(Column::new_unqualified(name)))
+    }
+
+    /// Joins the rows that a sub-query has for each outer row.
+    fn join(&mut self, subquery: &LogicalPlan, kind: JoinType) -> PlanResult<()> {
+        let domain = Domain::new(&self.rows, &self.joined, subquery)?;
+        let mut rows = domain.through(subquery)?;
+        if matches!(kind, JoinType::LeftSemi | JoinType::LeftAnti) {
+            rows = LogicalPlan::Projection(Projection::try_new(domain.columns(), Arc::new(rows))?);
+        }
+        self.joined = LogicalPlan::Join(Join::try_new(
+            Arc::new(self.joined.clone()),
+            Arc::new(rows),
+            domain.keys(),
+            None,
+            kind,
+            JoinConstraint::On,
+            NullEquality::NullEqualsNull,
+            false,
+        )?);
+        Ok(())
+    }
+}
