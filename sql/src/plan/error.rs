@@ -112,8 +112,7 @@ fn is_of_subquery(text: &str) -> bool {
 }
 
 fn left_subquery() -> Error {
-    Error::unsupported("query.unsupported", "a sub-query of this form is not there yet")
-        .hint("write it as a JOIN; what it compares with the query around it by = in its own WHERE, outside of OR, UNION and LIMIT, is there")
+    Error::unsupported("query.unsupported", "a sub-query of this form is not there yet").hint("write it as a JOIN")
 }
 
 /// The error with the place in the script that a node of the plan carries, unless it knows a nearer one.

@@ -377,7 +377,18 @@ fn in_list(list: InList, schema: &DFSchema, context: &RewriteContext) -> Result<
         common = comparison_type(&common, &item).ok_or_else(|| no_common("IN", &[common.clone(), item]))?;
     }
     let list = list.into_iter().map(|item| bring(item, &common, schema, context)).collect::<Result<Vec<_>>>()?;
-    Ok(Expr::InList(InList::new(Box::new(bring(*expr, &common, schema, context)?), list, negated)))
+    let value = bring(*expr, &common, schema, context)?;
+    // DataFusion takes what it can compute of no rows for a constant, such as a CASE: what is none is compared alone.
+    let is_constant = |item: &Expr| !item.any_column_refs() && !item.contains_outer() && !item.is_volatile();
+    if value.is_volatile() || list.iter().all(is_constant) {
+        return Ok(Expr::InList(InList::new(Box::new(value), list, negated)));
+    }
+    let (constants, others): (Vec<Expr>, Vec<Expr>) = list.into_iter().partition(is_constant);
+    let constants =
+        (!constants.is_empty()).then(|| Expr::InList(InList::new(Box::new(value.clone()), constants, false)));
+    let is_in = constants.into_iter().chain(others.into_iter().map(|item| value.clone().eq(item)));
+    let is_in = is_in.reduce(Expr::or).expect("some item is no constant");
+    Ok(if negated { Expr::Not(Box::new(is_in)) } else { is_in })
 }
 
 fn in_subquery(mut subquery: InSubquery, schema: &DFSchema, context: &RewriteContext) -> Result<Expr> {

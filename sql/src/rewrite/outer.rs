@@ -1,12 +1,12 @@
 //! Columns of the outer query inside a sub-query carry their type with them: it must follow the outer query's.
 
 use super::RewriteContext;
-use crate::functions::{from_datafusion, to_datafusion};
+use crate::functions::from_datafusion;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ExprSchema, Result as PlanResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use freshet_types::{Error, Result};
+use freshet_types::Result;
 use std::sync::Arc;
 
 pub(super) fn refresh(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
@@ -49,12 +49,6 @@ fn outer_column(expr: Expr, scopes: &[DFSchema]) -> PlanResult<Transformed<Expr>
         return Ok(Transformed::no(expr));
     }
     let Ok(now) = schema.field_from_column(column) else { return Ok(Transformed::no(expr)) };
-    // DataFusion's rule would look for it in the query directly around.
-    if !between.is_empty() {
-        let text = format!("\"{column}\" in a sub-query of a sub-query is not there yet");
-        let error = Error::unsupported("query.unsupported", text);
-        return Err(to_datafusion(error.hint("join its table in the outer sub-query, and name it there")));
-    }
     if now.data_type() == field.data_type() && now.metadata() == field.metadata() {
         return Ok(Transformed::no(expr));
     }

@@ -47,6 +47,8 @@ const QUERIES: &[(&str, &str)] = &[
     ("SELECT IF(b = 0, -1, v / b) FROM t", "-1|5|5|NULL"),
     ("SELECT COALESCE(TRY_CAST(s AS INT), -1) FROM t", "-1|-1|1|2"),
     ("SELECT k FROM t WHERE s <> 'x' AND CAST(s AS INT) = 2", "2"),
+    ("SELECT k FROM t WHERE COALESCE(k, 1) IN (NULLIF(k, 3), 7)", "1|2|2"),
+    ("SELECT k, COALESCE(v, 1) NOT IN (CASE WHEN k > 1 THEN v END, 7, k) FROM t", "1,NULL|2,FALSE|2,FALSE|3,NULL"),
     // Text and numbers, days and timestamps.
     ("SELECT k FROM t WHERE s <> 'x' AND s = k", "1|2"),
     ("SELECT k FROM t WHERE v = '20'", "2"),

@@ -57,7 +57,7 @@ fn subquery(dice: &mut Dice) -> (String, bool) {
     ]);
     let having = dice.pick(&["COUNT(*) > 1", "MAX(t.w) > 2", "COUNT(*) = 0", "COUNT(*) < o.v"]);
     let (limit, offset) = (dice.roll(3), dice.pick(&["", "", " OFFSET 1"]));
-    match dice.roll(14) {
+    match dice.roll(16) {
         0 => (format!("SELECT {column} FROM t WHERE {c}"), false),
         1 => (format!("SELECT DISTINCT {column} FROM t WHERE {c}"), false),
         2 | 3 => (format!("SELECT {total} FROM t WHERE {c}"), true),
@@ -73,6 +73,19 @@ fn subquery(dice: &mut Dice) -> (String, bool) {
             format!(
                 "SELECT x.w FROM (SELECT t.w, ROW_NUMBER() OVER (PARTITION BY t.k ORDER BY t.w, t.id) AS rn
                  FROM t WHERE {c}) x WHERE x.rn <= 2"
+            ),
+            false,
+        ),
+        13 => (
+            format!(
+                "SELECT t.w FROM t WHERE {c} AND {} (SELECT z.w FROM t AS z WHERE z.k = t.w AND z.w >= o.k)",
+                dice.pick(&["EXISTS", "NOT EXISTS", "t.k IN", "t.k NOT IN"])
+            ),
+            false,
+        ),
+        14 => (
+            format!(
+                "SELECT t.w FROM t WHERE {c} AND t.w > (SELECT COUNT(*) FROM t AS z WHERE z.k = t.k AND z.w < o.v)"
             ),
             false,
         ),

@@ -1,6 +1,6 @@
 //! The values of the outer columns that a sub-query names, and their way up through it.
 
-use super::{is_correlated, not_there};
+use super::{is_correlated, not_there, outer_columns};
 use crate::rewrite::ranks;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
@@ -22,19 +22,13 @@ pub(super) struct Domain {
 impl Domain {
     /// The outer columns that `subquery` names, with their values in `outer`; `around` has names that are taken.
     pub(super) fn new(outer: &Arc<LogicalPlan>, around: &LogicalPlan, subquery: &LogicalPlan) -> PlanResult<Self> {
-        let mut named: Vec<Column> = Vec::new();
         let mut taken: Vec<String> = around.schema().fields().iter().map(|f| f.name().clone()).collect();
         subquery.apply(|node| {
             taken.extend(node.schema().fields().iter().map(|f| f.name().clone()));
-            for column in node.all_out_ref_exprs() {
-                if let Expr::OuterReferenceColumn(_, column) = column
-                    && !named.contains(&column)
-                {
-                    named.push(column);
-                }
-            }
             Ok(TreeNodeRecursion::Continue)
         })?;
+        let named: Vec<Column> =
+            outer_columns(subquery).into_iter().filter(|column| outer.schema().has_column(column)).collect();
         if is_volatile(outer)? {
             return Err(not_there("of rows that are never the same twice (RAND, UUID)"));
         }
@@ -59,6 +53,9 @@ impl Domain {
 
     /// The rows that a part of the sub-query has for each value of the domain: its columns, and the domain's.
     pub(super) fn through(&self, plan: &LogicalPlan) -> PlanResult<LogicalPlan> {
+        if self.columns.is_empty() {
+            return Ok(plan.clone());
+        }
         if !is_correlated(plan) {
             return LogicalPlanBuilder::from(plan.clone()).cross_join(self.plan.clone())?.build();
         }
@@ -232,7 +229,9 @@ impl Domain {
         if let Some(filter) = &join.filter {
             conditions.push(self.inner(filter.clone())?);
         }
-        if !on.is_empty() && !conditions.is_empty() && join.null_equality == NullEquality::NullEqualsNull {
+        // Equality in the condition would take on what the keys mean by it.
+        let null_equals_null = join.null_equality == NullEquality::NullEqualsNull;
+        if null_equals_null && !conditions.is_empty() {
             return Err(not_there("with a join on IS NOT DISTINCT FROM"));
         }
         let sides = |plan: &Arc<LogicalPlan>, with: bool| match with {
@@ -247,8 +246,15 @@ impl Domain {
                 JoinType::Right => l = self.rename(&other, l)?,
                 _ => r = self.rename(&other, r)?,
             }
-            let pairs = self.columns().into_iter().zip(other.columns());
-            conditions.extend(pairs.map(|(a, b)| binary_expr(a, Operator::IsNotDistinctFrom, b)));
+            let (mut a, mut b) = (self.columns(), other.columns());
+            if join.join_type == JoinType::Right {
+                std::mem::swap(&mut a, &mut b);
+            }
+            let pairs = a.into_iter().zip(b);
+            match null_equals_null {
+                true => on.extend(pairs),
+                false => conditions.extend(pairs.map(|(a, b)| binary_expr(a, Operator::IsNotDistinctFrom, b))),
+            }
         }
         let joined = LogicalPlan::Join(Join::try_new(
             Arc::new(l),

@@ -10,6 +10,8 @@
 //! o anti join (domain left join (domain join t on t.k < d group by d) where count > 1) on o.k is not distinct from d
 //! ```
 //!
+//! Columns of a query farther out stay as they are: the sub-query around this one has them then, and is joined in turn.
+//!
 //! What [`plain`] knows stays for DataFusion's rules, which need no domain: they take the sub-query's own column for the
 //! outer one that it is equal to.
 
@@ -21,7 +23,7 @@ use super::null_in::Asked;
 use super::subquery_columns::counted;
 use crate::functions::{from_datafusion, to_datafusion};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
+use datafusion::common::{Column, DFSchema, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -35,7 +37,7 @@ pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPl
     match plan {
         LogicalPlan::Filter(filter) => in_filter(filter),
         LogicalPlan::Projection(projection) => in_projection(projection),
-        LogicalPlan::Join(join) => lateral(join),
+        LogicalPlan::Join(join) => in_join(join),
         other => Ok(other),
     }
     .map_err(from_datafusion)
@@ -57,15 +59,35 @@ fn not_there(what: &str) -> datafusion::common::DataFusionError {
     to_datafusion(error.hint("write it as a JOIN"))
 }
 
-/// Whether this rule joins the sub-query.
-fn is_ours(asks: Asks, plan: &LogicalPlan) -> bool {
-    is_correlated(plan) && !plain::joins(asks, plan)
+/// Whether this rule joins the sub-query; `scope` has the columns of the query directly around it.
+fn is_ours(asks: Asks, plan: &LogicalPlan, scope: &DFSchema) -> bool {
+    let is_near = |column: &Column| scope.has_column(column);
+    let named = outer_columns(plan);
+    !named.is_empty() && !(named.iter().all(is_near) && plain::joins(asks, plan))
+}
+
+/// The columns of queries around it that a plan names, each once.
+fn outer_columns(plan: &LogicalPlan) -> Vec<Column> {
+    let mut named: Vec<Column> = Vec::new();
+    // It fails only where the closure does.
+    let _ = plan.apply(|node| {
+        for column in node.all_out_ref_exprs() {
+            if let Expr::OuterReferenceColumn(_, column) = column
+                && !named.contains(&column)
+            {
+                named.push(column);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    named
 }
 
 fn in_filter(filter: Filter) -> PlanResult<LogicalPlan> {
-    if !holds_ours(&filter.predicate) {
+    if !holds_ours(&filter.predicate, filter.input.schema()) {
         return Ok(LogicalPlan::Filter(filter));
     }
+    let scope = Arc::clone(filter.input.schema());
     let mut outer = Outer::new(filter.input);
     let mut parts = Vec::new();
     for part in split_conjunction_owned(filter.predicate) {
@@ -77,9 +99,9 @@ fn in_filter(filter: Filter) -> PlanResult<LogicalPlan> {
             part => part,
         };
         match part {
-            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery) => outer.exists(exists)?,
-            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery) => {
-                let exists = Asked::new(part, outer.rows.schema())?.exists()?;
+            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery, &scope) => outer.exists(exists)?,
+            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery, &scope) => {
+                let exists = Asked::new(part, &scope)?.exists()?;
                 outer.exists(exists)?;
             }
             part => parts.push(outer.values(part)?),
@@ -97,7 +119,7 @@ fn in_filter(filter: Filter) -> PlanResult<LogicalPlan> {
 }
 
 fn in_projection(projection: Projection) -> PlanResult<LogicalPlan> {
-    if !projection.expr.iter().any(holds_ours) {
+    if !projection.expr.iter().any(|e| holds_ours(e, projection.input.schema())) {
         return Ok(LogicalPlan::Projection(projection));
     }
     let mut outer = Outer::new(projection.input);
@@ -110,12 +132,30 @@ fn in_projection(projection: Projection) -> PlanResult<LogicalPlan> {
     Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(outer.joined))?))
 }
 
-fn holds_ours(expr: &Expr) -> bool {
+/// A sub-query in the condition of an inner join is one in WHERE.
+fn in_join(mut join: Join) -> PlanResult<LogicalPlan> {
+    let parts = join.filter.take().map(split_conjunction_owned).unwrap_or_default();
+    let (asking, parts): (Vec<Expr>, Vec<Expr>) =
+        parts.into_iter().partition(|part| holds(part, |_, rows| is_correlated(rows)));
+    join.filter = conjunction(parts);
+    match conjunction(asking) {
+        None => lateral(join),
+        Some(_) if join.join_type != JoinType::Inner => Err(not_there("in ON of an outer join")),
+        Some(asking) => in_filter(Filter::try_new(asking, Arc::new(lateral(join)?))?),
+    }
+}
+
+fn holds_ours(expr: &Expr, scope: &DFSchema) -> bool {
+    holds(expr, |asks, rows| is_ours(asks, rows, scope))
+}
+
+/// Whether an expression holds a sub-query of which `is_one` is true.
+fn holds(expr: &Expr, is_one: impl Fn(Asks, &LogicalPlan) -> bool) -> bool {
     let is = |e: &Expr| {
         Ok(match e {
-            Expr::Exists(Exists { subquery, .. }) => is_ours(Asks::Exists, &subquery.subquery),
-            Expr::InSubquery(InSubquery { subquery, .. }) => is_ours(Asks::In, &subquery.subquery),
-            Expr::ScalarSubquery(subquery) => is_ours(Asks::Value, &subquery.subquery),
+            Expr::Exists(Exists { subquery, .. }) => is_one(Asks::Exists, &subquery.subquery),
+            Expr::InSubquery(InSubquery { subquery, .. }) => is_one(Asks::In, &subquery.subquery),
+            Expr::ScalarSubquery(subquery) => is_one(Asks::Value, &subquery.subquery),
             _ => false,
         })
     };
@@ -132,8 +172,8 @@ fn lateral(join: Join) -> PlanResult<LogicalPlan> {
         },
         _ => return Ok(LogicalPlan::Join(join)),
     };
-    let is_plain = join.on.is_empty() && plain::joins(Asks::Rows, &subquery.subquery);
-    if !matches!(join.join_type, JoinType::Inner | JoinType::Left) || !is_correlated(&subquery.subquery) || is_plain {
+    let is_fit = matches!(join.join_type, JoinType::Inner | JoinType::Left);
+    if !is_fit || !is_ours(Asks::Rows, &subquery.subquery, join.left.schema()) {
         return Ok(LogicalPlan::Join(join));
     }
     let mut rows = subquery.subquery.as_ref().clone();
@@ -180,18 +220,18 @@ impl Outer {
 
     /// An expression in which columns stand for the sub-queries that this rule joins.
     fn values(&mut self, expr: Expr) -> PlanResult<Expr> {
-        let outer = Arc::clone(self.rows.schema());
+        let scope = Arc::clone(self.rows.schema());
         let counts = expr.transform_up(|e| match e {
-            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery) => {
+            Expr::Exists(exists) if is_ours(Asks::Exists, &exists.subquery.subquery, &scope) => {
                 counted(exists).map(Transformed::yes)
             }
-            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery) => {
-                counted(Asked::new(part, &outer)?.exists()?).map(Transformed::yes)
+            Expr::InSubquery(part) if is_ours(Asks::In, &part.subquery.subquery, &scope) => {
+                counted(Asked::new(part, &scope)?.exists()?).map(Transformed::yes)
             }
             other => Ok(Transformed::no(other)),
         })?;
         let values = counts.data.transform_up(|e| match e {
-            Expr::ScalarSubquery(subquery) if is_ours(Asks::Value, &subquery.subquery) => {
+            Expr::ScalarSubquery(subquery) if is_ours(Asks::Value, &subquery.subquery, &scope) => {
                 self.value(&subquery).map(Transformed::yes)
             }
             other => Ok(Transformed::no(other)),
