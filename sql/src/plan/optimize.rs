@@ -1,7 +1,7 @@
 //! What happens to a plan between SQL and execution: Flink's typing, then rules that are safe for streams.
 
 use super::error::{inward, outward};
-use super::push_down_filter::PushDownFilters;
+use super::mended_rules;
 use crate::rewrite;
 use crate::rewrite::types::common_type;
 use datafusion::common::Result as DfResult;
@@ -21,6 +21,7 @@ use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::optimize_unions::OptimizeUnions;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::rewrite_set_comparison::RewriteSetComparison;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
@@ -47,7 +48,7 @@ fn stream_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(PropagateEmptyRelation::new()),
         Arc::new(EliminateOuterJoin::new()),
-        Arc::new(PushDownFilters::default()),
+        Arc::new(PushDownFilter::new()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ]
@@ -73,15 +74,11 @@ pub(crate) fn optimize_stream(plan: LogicalPlan, options: &ConfigOptions) -> Res
 
 /// Optimises a plan that runs once, over inputs that end.
 pub(crate) fn optimize_batch(plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-    let mut optimizer = Optimizer::new();
-    let ours: Arc<dyn OptimizerRule + Send + Sync> = Arc::new(PushDownFilters::default());
-    for rule in optimizer.rules.iter_mut().filter(|rule| rule.name() == ours.name()) {
-        *rule = Arc::clone(&ours);
-    }
-    optimize(optimizer, plan, options)
+    optimize(Optimizer::new(), plan, options)
 }
 
-fn optimize(optimizer: Optimizer, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+fn optimize(mut optimizer: Optimizer, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
+    mended_rules::mend(&mut optimizer.rules);
     // Functions of time are ours and never folded: without a start time DataFusion leaves its own alone, too.
     let context =
         OptimizerContext::new_with_config_options(Arc::new(options.clone())).without_query_execution_start_time();

@@ -40,6 +40,11 @@ const QUERIES: &[(&str, &str)] = &[
         "",
     ),
     ("SELECT COUNT(*) FROM t HAVING COUNT(*) > 3 AND CHAR_LENGTH('ab') = 2", "4"),
+    (
+        "SELECT x.k FROM (SELECT v, k FROM t WHERE 1 = 0 UNION ALL SELECT 0, b.k FROM t AS a LEFT JOIN t AS b
+         ON a.k = b.k AND 1 = 0) AS x WHERE x.k <= x.v + 1",
+        "",
+    ),
     // What can fail stays behind the condition before it.
     ("SELECT k FROM t WHERE b <> 0 AND v / b > 4", "2|2"),
     ("SELECT k FROM t WHERE b = 0 OR v / b = 5", "1|2|2"),
