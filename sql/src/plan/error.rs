@@ -98,7 +98,7 @@ fn of_plan(text: &str) -> Error {
     if text.contains("must be aggregated to return at most one row") {
         return Error::unsupported(
             "query.unsupported",
-            "a correlated scalar sub-query that may give many rows is not there yet",
+            "a correlated sub-query as a value that may give many rows is not there yet",
         )
         .hint("aggregate its column, such as MAX(x), or keep one row: ORDER BY x LIMIT 1");
     }

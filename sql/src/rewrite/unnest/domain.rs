@@ -12,6 +12,8 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
+const AS_JOIN: &str = "write it as a JOIN";
+
 /// The values of the outer columns, each once.
 pub(super) struct Domain {
     plan: LogicalPlan,
@@ -30,7 +32,7 @@ impl Domain {
         let named: Vec<Column> =
             outer_columns(subquery).into_iter().filter(|column| outer.schema().has_column(column)).collect();
         if is_volatile(outer)? {
-            return Err(not_there("of rows that are never the same twice (RAND, UUID)"));
+            return Err(not_there("of rows that are never the same twice (RAND, UUID)", AS_JOIN));
         }
         let level = (0..).find(|level| !taken.iter().any(|name| name.starts_with(&format!("__outer{level}_"))));
         let level = level.unwrap_or_default();
@@ -89,7 +91,7 @@ impl Domain {
             LogicalPlan::Window(window) => self.window(window),
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Union(union) => self.union(union),
-            other => Err(not_there(&format!("with {}", kind_of(other)))),
+            other => Err(not_there(&format!("with {}", kind_of(other)), AS_JOIN)),
         }
     }
 
@@ -131,7 +133,7 @@ impl Domain {
     fn limit(&self, limit: &Limit) -> PlanResult<LogicalPlan> {
         let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?)
         else {
-            return Err(not_there("with LIMIT of more than a number"));
+            return Err(not_there("with LIMIT of more than a number", AS_JOIN));
         };
         let below = |input: &Arc<LogicalPlan>| LogicalPlan::Limit(Limit { input: Arc::clone(input), ..limit.clone() });
         let (input, order) = match limit.input.as_ref() {
@@ -153,7 +155,7 @@ impl Domain {
     /// One row for each group and value; without groups also for values without rows.
     fn aggregate(&self, aggregate: &Aggregate) -> PlanResult<LogicalPlan> {
         if aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
-            return Err(not_there("with GROUPING SETS"));
+            return Err(not_there("with GROUPING SETS", AS_JOIN));
         }
         let names = NamePreserver::new_for_projection();
         let inner = |exprs: &[Expr]| {
@@ -216,7 +218,7 @@ impl Domain {
             JoinType::Inner => (left || !right, right),
             JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => (true, right || condition),
             JoinType::Right => (left || condition, true),
-            _ => return Err(not_there("with this kind of join")),
+            _ => return Err(not_there("with this kind of join", AS_JOIN)),
         };
         let mut conditions = Vec::new();
         let mut on = Vec::new();
@@ -232,7 +234,7 @@ impl Domain {
         // Equality in the condition would take on what the keys mean by it.
         let null_equals_null = join.null_equality == NullEquality::NullEqualsNull;
         if null_equals_null && !conditions.is_empty() {
-            return Err(not_there("with a join on IS NOT DISTINCT FROM"));
+            return Err(not_there("with a join on IS NOT DISTINCT FROM", AS_JOIN));
         }
         let sides = |plan: &Arc<LogicalPlan>, with: bool| match with {
             true => self.through(plan),

@@ -23,7 +23,9 @@ use super::null_in::Asked;
 use super::subquery_columns::counted;
 use crate::functions::{from_datafusion, to_datafusion};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
+use datafusion::common::{
+    Column, DFSchema, DataFusionError, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult,
+};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -54,9 +56,9 @@ fn is_correlated(plan: &LogicalPlan) -> bool {
     found
 }
 
-fn not_there(what: &str) -> datafusion::common::DataFusionError {
+fn not_there(what: &str, hint: &str) -> DataFusionError {
     let error = Error::unsupported("query.unsupported", format!("a correlated sub-query {what} is not there yet"));
-    to_datafusion(error.hint("write it as a JOIN"))
+    to_datafusion(error.hint(hint))
 }
 
 /// Whether this rule joins the sub-query; `scope` has the columns of the query directly around it.
@@ -140,7 +142,9 @@ fn in_join(mut join: Join) -> PlanResult<LogicalPlan> {
     join.filter = conjunction(parts);
     match conjunction(asking) {
         None => lateral(join),
-        Some(_) if join.join_type != JoinType::Inner => Err(not_there("in ON of an outer join")),
+        Some(_) if join.join_type != JoinType::Inner => {
+            Err(not_there("in ON of an outer join", "choose the rows of that side in a sub-query of FROM"))
+        }
         Some(asking) => in_filter(Filter::try_new(asking, Arc::new(lateral(join)?))?),
     }
 }
@@ -243,11 +247,8 @@ impl Outer {
     fn value(&mut self, subquery: &Subquery) -> PlanResult<Expr> {
         let rows = &subquery.subquery;
         if rows.max_rows().is_none_or(|most| most > 1) {
-            let error = "a correlated scalar sub-query that may give many rows is not there yet";
-            return Err(to_datafusion(
-                Error::unsupported("query.unsupported", error)
-                    .hint("aggregate its column, such as MAX(x), or keep one row: ORDER BY x LIMIT 1"),
-            ));
+            let hint = "aggregate its column, such as MAX(x), or keep one row: ORDER BY x LIMIT 1";
+            return Err(not_there("as a value that may give many rows", hint));
         }
         let name = format!("__value_{}", self.joined.schema().fields().len());
         let column = Expr::Column(Column::from(rows.schema().qualified_field(0))).alias(&name);
