@@ -41,9 +41,9 @@ static NIGHTLY: &[Part] = &[
     },
     Part {
         name: "properties",
-        doc: "ten times as many cases of every property",
-        variables: &[("PROPTEST_CASES", "2560")],
-        tests: &[&["--workspace", "--lib"]],
+        doc: "ten times as many cases of every property, and 600 random queries beside DuckDB",
+        variables: &[("PROPTEST_CASES", "2560"), ("FRESHET_QUERIES", "600")],
+        tests: &[&["--workspace", "--lib"], &["--workspace", "--test", "duckdb"]],
     },
 ];
 

@@ -62,6 +62,26 @@ show(db.execute(\"SELECT * FROM iceberg_scan('\" + metadata({folder:?}) + \"')\"
         ))
     }
 
+    /// Rows of each of `queries` (a line each) as DuckDB gives them once it has run `setup`; none where DuckDB says that it
+    /// has not got that.
+    pub fn duckdb_queries(&self, setup: &str, queries: &[String]) -> Result<Vec<Option<Vec<String>>>> {
+        let scratch = process::folder("duckdb")?;
+        let file = scratch.path().join("queries");
+        std::fs::write(&file, queries.join("\n")).map_err(|e| format!("{}: {e}", file.display()))?;
+        let lines = self.lines(&format!(
+            "{METADATA}
+import duckdb
+db = duckdb.connect()
+db.execute({setup:?})
+for query in open({file:?}):
+    print('{MARK}')
+    try: show(db.execute(query).to_arrow_table())
+    except duckdb.NotImplementedException: print('{MISSING}')"
+        ))?;
+        let answers = lines.split(|line| line == MARK).skip(1);
+        Ok(answers.map(|lines| (lines != [MISSING]).then(|| lines.to_vec())).collect())
+    }
+
     /// Rows of `table` (namespace and name) as PyIceberg reads them through a catalog, which `properties` describe in
     /// PyIceberg's words. The lake's own SQLite file calls itself `freshet`.
     pub fn pyiceberg_catalog(&self, properties: &[(&str, &str)], table: &str) -> Result<Vec<String>> {
@@ -113,6 +133,8 @@ for table in {tables:?}:
 
 /// Stands before the rows of each table.
 const MARK: &str = "--- table ---";
+/// Stands in the place of rows that a reader has no answer for.
+const MISSING: &str = "--- not implemented ---";
 
 /// Finds a table's newest metadata file, and writes rows as this project's `tsv` does, times with six digits (the tables keep
 /// no other precision).

@@ -1,6 +1,6 @@
 //! The values of the outer columns that a sub-query names, and their way up through it.
 
-use super::{is_correlated, not_there, outer_columns};
+use super::{is_correlated, not_there, outer_columns, unused_prefix};
 use crate::rewrite::ranks;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
@@ -24,20 +24,14 @@ pub(super) struct Domain {
 impl Domain {
     /// The outer columns that `subquery` names, with their values in `outer`; `around` has names that are taken.
     pub(super) fn new(outer: &Arc<LogicalPlan>, around: &LogicalPlan, subquery: &LogicalPlan) -> PlanResult<Self> {
-        let mut taken: Vec<String> = around.schema().fields().iter().map(|f| f.name().clone()).collect();
-        subquery.apply(|node| {
-            taken.extend(node.schema().fields().iter().map(|f| f.name().clone()));
-            Ok(TreeNodeRecursion::Continue)
-        })?;
         let named: Vec<Column> =
             outer_columns(subquery).into_iter().filter(|column| outer.schema().has_column(column)).collect();
         if is_volatile(outer)? {
             return Err(not_there("of rows that are never the same twice (RAND, UUID)", AS_JOIN));
         }
-        let level = (0..).find(|level| !taken.iter().any(|name| name.starts_with(&format!("__outer{level}_"))));
-        let level = level.unwrap_or_default();
+        let prefix = unused_prefix("__outer", [around, subquery]);
         let columns: Vec<(Column, String)> =
-            named.into_iter().enumerate().map(|(i, column)| (column, format!("__outer{level}_{i}"))).collect();
+            named.into_iter().enumerate().map(|(i, column)| (column, format!("{prefix}{i}"))).collect();
         let values = columns.iter().map(|(column, name)| Expr::Column(column.clone()).alias(name)).collect();
         let values = LogicalPlan::Projection(Projection::try_new(values, Arc::clone(outer))?);
         Ok(Self { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(values))), columns })

@@ -13,10 +13,11 @@
 //! Columns of a query farther out stay as they are: the sub-query around this one has them then, and is joined in turn.
 //!
 //! What [`plain`] knows stays for DataFusion's rules, which need no domain: they take the sub-query's own column for the
-//! outer one that it is equal to.
+//! outer one that it is equal to. Nor does what [`pulled`] finds in LATERAL, of which DataFusion's rule takes one only.
 
 mod domain;
 mod plain;
+mod pulled;
 
 use super::RewriteContext;
 use super::null_in::Asked;
@@ -33,6 +34,7 @@ use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subq
 use domain::Domain;
 use freshet_types::{Error, Result};
 use plain::Asks;
+use pulled::Pulled;
 use std::sync::Arc;
 
 pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPlan> {
@@ -63,9 +65,9 @@ fn not_there(what: &str, hint: &str) -> DataFusionError {
 
 /// Whether this rule joins the sub-query; `scope` has the columns of the query directly around it.
 fn is_ours(asks: Asks, plan: &LogicalPlan, scope: &DFSchema) -> bool {
-    let is_near = |column: &Column| scope.has_column(column);
+    let is_far = |column: &Column| !scope.has_column(column);
     let named = outer_columns(plan);
-    !named.is_empty() && !(named.iter().all(is_near) && plain::joins(asks, plan))
+    !named.is_empty() && (named.iter().any(is_far) || !plain::joins(asks, plan))
 }
 
 /// The columns of queries around it that a plan names, each once.
@@ -176,15 +178,14 @@ fn lateral(join: Join) -> PlanResult<LogicalPlan> {
         },
         _ => return Ok(LogicalPlan::Join(join)),
     };
-    let is_fit = matches!(join.join_type, JoinType::Inner | JoinType::Left);
-    if !is_fit || !is_ours(Asks::Rows, &subquery.subquery, join.left.schema()) {
+    if !matches!(join.join_type, JoinType::Inner | JoinType::Left) || !is_correlated(&subquery.subquery) {
         return Ok(LogicalPlan::Join(join));
     }
     let mut rows = subquery.subquery.as_ref().clone();
     if let Some(alias) = alias {
         rows = LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(rows), alias.clone())?);
     }
-    let left = join.left.schema();
+    let left = &Arc::clone(join.left.schema());
     let on = join.on.into_iter().map(|(l, r)| l.eq(r)).chain(join.filter);
     let on = on.map(|e| {
         let outer = e.transform_up(|e| match &e {
@@ -200,9 +201,46 @@ fn lateral(join: Join) -> PlanResult<LogicalPlan> {
         rows = LogicalPlan::Filter(Filter::try_new(on, Arc::new(rows))?);
     }
     let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
-    let mut outer = Outer::new(join.left);
-    outer.join(&rows, join.join_type)?;
-    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(outer.joined))?))
+    let joined = match Pulled::out_of(&rows, &unused_prefix("__pulled", [&join.left, &rows]))? {
+        Some(pulled) => {
+            let condition = conjunction(pulled.conditions).map(|e| inside(e, left)).transpose()?;
+            let (kind, by) = (join.join_type, JoinConstraint::On);
+            let nulls = NullEquality::NullEqualsNothing;
+            let rows = Arc::new(pulled.rows);
+            LogicalPlan::Join(Join::try_new(join.left, rows, Vec::new(), condition, kind, by, nulls, false)?)
+        }
+        None => {
+            let mut outer = Outer::new(join.left);
+            outer.join(&rows, join.join_type)?;
+            outer.joined
+        }
+    };
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(joined))?))
+}
+
+/// A condition of a sub-query as one of the join with `outer`: what was an outer column is one of its own.
+fn inside(condition: Expr, outer: &DFSchema) -> PlanResult<Expr> {
+    let inside = condition.transform_up(|e| match e {
+        Expr::OuterReferenceColumn(_, column) if outer.has_column(&column) => {
+            Ok(Transformed::yes(Expr::Column(column)))
+        }
+        other => Ok(Transformed::no(other)),
+    });
+    Ok(inside?.data)
+}
+
+/// The word, a number and `_`, so that no column of the plans has a name that begins with it.
+fn unused_prefix<const N: usize>(word: &str, plans: [&LogicalPlan; N]) -> String {
+    let mut taken: Vec<String> = Vec::new();
+    for plan in plans {
+        // It fails only where the closure does.
+        let _ = plan.apply(|node| {
+            taken.extend(node.schema().fields().iter().map(|f| f.name().clone()).filter(|name| name.starts_with(word)));
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    let mut prefixes = (0..).map(|level| format!("{word}{level}_"));
+    prefixes.find(|prefix| !taken.iter().any(|name| name.starts_with(prefix.as_str()))).expect("numbers do not end")
 }
 
 /// The query around, and what has been joined with it.

@@ -13,8 +13,6 @@ pub(super) enum Asks {
     In,
     /// The value of its one row.
     Value,
-    /// Its rows.
-    Rows,
 }
 
 /// Whether DataFusion joins the sub-query right.
@@ -50,7 +48,6 @@ pub(super) fn joins(asks: Asks, plan: &LogicalPlan) -> bool {
                 let fits = match asks {
                     Asks::Exists | Asks::In => !gives_one_row,
                     Asks::Value => gives_one_row && !is_filtered,
-                    Asks::Rows => false,
                 };
                 if !fits
                     || is_chosen
