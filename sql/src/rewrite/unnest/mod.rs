@@ -13,7 +13,7 @@
 //! Columns of a query farther out stay as they are: the sub-query around this one has them then, and is joined in turn.
 //!
 //! What [`plain`] knows stays for DataFusion's rules, which need no domain: they take the sub-query's own column for the
-//! outer one that it is equal to. Nor does what [`pulled`] finds in LATERAL, of which DataFusion's rule takes one only.
+//! outer one that it is equal to. [`pulled`] does so for LATERAL, of which DataFusion's rule takes one only.
 
 mod domain;
 mod plain;
