@@ -8,6 +8,7 @@
 //! The second form is a join with a Top-N, which DataFusion makes of it. It would refuse the first in LATERAL, and drop
 //! LIMIT and OFFSET in EXISTS, also where OFFSET decides. ORDER BY without LIMIT says nothing in a sub-query.
 
+use super::unnest::is_correlated;
 use super::{RewriteContext, ranks};
 use crate::functions::from_datafusion;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -128,7 +129,7 @@ fn ranked(limit: &Limit) -> PlanResult<Option<LogicalPlan>> {
     let (outer, own): (Vec<&Expr>, Vec<&Expr>) =
         split_conjunction(&filter.predicate).into_iter().partition(|part| part.contains_outer());
     let keys: Option<Vec<Expr>> = outer.iter().map(|part| own_side(part)).collect();
-    let (Some(keys), false) = (keys, outer.is_empty() || names_outer_columns(&filter.input)?) else { return Ok(None) };
+    let (Some(keys), false) = (keys, outer.is_empty() || is_correlated(&filter.input)) else { return Ok(None) };
     let mut plan = filter.input.as_ref().clone();
     if let Some(own) = conjunction(own.into_iter().cloned()) {
         plan = LogicalPlan::Filter(Filter::try_new(own, Arc::new(plan))?);
@@ -191,13 +192,4 @@ fn own_side(part: &Expr) -> Option<Expr> {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = part else { return None };
     let (own, outer) = if left.contains_outer() { (right, left) } else { (left, right) };
     (!own.contains_outer() && !outer.any_column_refs()).then(|| own.as_ref().clone())
-}
-
-fn names_outer_columns(plan: &LogicalPlan) -> PlanResult<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        found = found || node.contains_outer_reference();
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
 }

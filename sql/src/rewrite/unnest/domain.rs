@@ -164,7 +164,7 @@ impl Domain {
             return Ok(grouped);
         }
         let right = self.renamed();
-        let joined = self.matched(self.plan.clone(), JoinType::Left, &right, self.rename(&right, grouped)?)?;
+        let joined = self.with_its(&right, self.rename(&right, grouped)?)?;
         let fields = aggregate.schema.iter().zip(&aggregate.aggr_expr);
         let values = fields.map(|((qualifier, field), call)| {
             let column = Expr::Column(Column::from((qualifier, field)));
@@ -265,14 +265,14 @@ impl Domain {
         self.select(join.schema.columns().into_iter().map(Expr::Column).collect(), joined)
     }
 
-    /// `left` joined with `right` where the columns of the domain are the same.
-    fn matched(&self, left: LogicalPlan, kind: JoinType, other: &Self, right: LogicalPlan) -> PlanResult<LogicalPlan> {
+    /// Every value with the row that has it under the names of `other`, or without one.
+    fn with_its(&self, other: &Self, rows: LogicalPlan) -> PlanResult<LogicalPlan> {
         Ok(LogicalPlan::Join(Join::try_new(
-            Arc::new(left),
-            Arc::new(right),
+            Arc::new(self.plan.clone()),
+            Arc::new(rows),
             self.columns().into_iter().zip(other.columns()).collect(),
             None,
-            kind,
+            JoinType::Left,
             JoinConstraint::On,
             NullEquality::NullEqualsNull,
             false,

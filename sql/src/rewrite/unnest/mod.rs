@@ -48,7 +48,7 @@ pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPl
 }
 
 /// Whether a plan names columns of the query around it.
-fn is_correlated(plan: &LogicalPlan) -> bool {
+pub(super) fn is_correlated(plan: &LogicalPlan) -> bool {
     let mut found = false;
     // It fails only where the closure does.
     let _ = plan.apply(|node| {
