@@ -8,7 +8,7 @@
 //! The second form is a join with a Top-N, which DataFusion makes of it. It would refuse the first in LATERAL, and drop
 //! LIMIT and OFFSET in EXISTS, also where OFFSET decides. ORDER BY without LIMIT says nothing in a sub-query.
 
-use super::unnest::is_correlated;
+use super::outer::is_correlated;
 use super::{RewriteContext, ranks};
 use crate::functions::from_datafusion;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -1,9 +1,10 @@
-//! Columns of the outer query inside a sub-query carry their type with them: it must follow the outer query's.
+//! Columns of the outer query inside a sub-query: which there are, and that the type that they carry with them follows the
+//! outer query's.
 
 use super::RewriteContext;
 use crate::functions::from_datafusion;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ExprSchema, Result as PlanResult};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result as PlanResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use freshet_types::Result;
@@ -53,4 +54,32 @@ fn outer_column(expr: Expr, scopes: &[DFSchema]) -> PlanResult<Transformed<Expr>
         return Ok(Transformed::no(expr));
     }
     Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(now), column.clone())))
+}
+
+/// Whether a plan names columns of the query around it.
+pub(super) fn is_correlated(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    // It fails only where the closure does.
+    let _ = plan.apply(|node| {
+        found = found || node.contains_outer_reference();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found
+}
+
+/// The columns of queries around it that a plan names, each once.
+pub(super) fn outer_columns(plan: &LogicalPlan) -> Vec<Column> {
+    let mut named: Vec<Column> = Vec::new();
+    // It fails only where the closure does.
+    let _ = plan.apply(|node| {
+        for column in node.all_out_ref_exprs() {
+            if let Expr::OuterReferenceColumn(_, column) = column
+                && !named.contains(&column)
+            {
+                named.push(column);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    named
 }

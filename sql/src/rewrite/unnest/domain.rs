@@ -1,15 +1,17 @@
 //! The values of the outer columns that a sub-query names, and their way up through it.
 
-use super::{is_correlated, not_there, outer_columns, unused_prefix};
+use crate::functions::to_datafusion;
+use crate::rewrite::outer::{is_correlated, outer_columns};
 use crate::rewrite::ranks;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
+use datafusion::common::{Column, DataFusionError, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Aggregate, Case, Distinct, Expr, FetchType, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator,
     Projection, SkipType, SortExpr, Union, Window, binary_expr, lit,
 };
+use freshet_types::Error;
 use std::sync::Arc;
 
 const AS_JOIN: &str = "write it as a JOIN";
@@ -315,4 +317,23 @@ fn zero_for_null(count: Expr) -> Expr {
 fn kind_of(plan: &LogicalPlan) -> String {
     let text = plan.display().to_string();
     text.split([':', ' ']).next().unwrap_or_default().to_uppercase()
+}
+
+pub(super) fn not_there(what: &str, hint: &str) -> DataFusionError {
+    let error = Error::unsupported("query.unsupported", format!("a correlated sub-query {what} is not there yet"));
+    to_datafusion(error.hint(hint))
+}
+
+/// The word, a number and `_`, so that no column of the plans has a name that begins with it.
+pub(super) fn unused_prefix<const N: usize>(word: &str, plans: [&LogicalPlan; N]) -> String {
+    let mut taken: Vec<String> = Vec::new();
+    for plan in plans {
+        // It fails only where the closure does.
+        let _ = plan.apply(|node| {
+            taken.extend(node.schema().fields().iter().map(|f| f.name().clone()).filter(|name| name.starts_with(word)));
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    let mut prefixes = (0..).map(|level| format!("{word}{level}_"));
+    prefixes.find(|prefix| !taken.iter().any(|name| name.starts_with(prefix.as_str()))).expect("numbers do not end")
 }

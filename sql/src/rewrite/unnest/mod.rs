@@ -21,18 +21,17 @@ mod pulled;
 
 use super::RewriteContext;
 use super::null_in::Asked;
+use super::outer::{is_correlated, outer_columns};
 use super::subquery_columns::counted;
-use crate::functions::{from_datafusion, to_datafusion};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{
-    Column, DFSchema, DataFusionError, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult,
-};
+use crate::functions::from_datafusion;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, ExprSchema, JoinConstraint, JoinType, NullEquality, Result as PlanResult};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection, Subquery, SubqueryAlias};
-use domain::Domain;
-use freshet_types::{Error, Result};
+use domain::{Domain, not_there, unused_prefix};
+use freshet_types::Result;
 use plain::Asks;
 use pulled::Pulled;
 use std::sync::Arc;
@@ -47,44 +46,11 @@ pub(super) fn rewrite(plan: LogicalPlan, _: &RewriteContext) -> Result<LogicalPl
     .map_err(from_datafusion)
 }
 
-/// Whether a plan names columns of the query around it.
-pub(super) fn is_correlated(plan: &LogicalPlan) -> bool {
-    let mut found = false;
-    // It fails only where the closure does.
-    let _ = plan.apply(|node| {
-        found = found || node.contains_outer_reference();
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    found
-}
-
-fn not_there(what: &str, hint: &str) -> DataFusionError {
-    let error = Error::unsupported("query.unsupported", format!("a correlated sub-query {what} is not there yet"));
-    to_datafusion(error.hint(hint))
-}
-
 /// Whether this rule joins the sub-query; `scope` has the columns of the query directly around it.
 fn is_ours(asks: Asks, plan: &LogicalPlan, scope: &DFSchema) -> bool {
     let is_far = |column: &Column| !scope.has_column(column);
     let named = outer_columns(plan);
     !named.is_empty() && (named.iter().any(is_far) || !plain::joins(asks, plan))
-}
-
-/// The columns of queries around it that a plan names, each once.
-fn outer_columns(plan: &LogicalPlan) -> Vec<Column> {
-    let mut named: Vec<Column> = Vec::new();
-    // It fails only where the closure does.
-    let _ = plan.apply(|node| {
-        for column in node.all_out_ref_exprs() {
-            if let Expr::OuterReferenceColumn(_, column) = column
-                && !named.contains(&column)
-            {
-                named.push(column);
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    named
 }
 
 fn in_filter(filter: Filter) -> PlanResult<LogicalPlan> {
@@ -227,20 +193,6 @@ fn inside(condition: Expr, outer: &DFSchema) -> PlanResult<Expr> {
         other => Ok(Transformed::no(other)),
     });
     Ok(inside?.data)
-}
-
-/// The word, a number and `_`, so that no column of the plans has a name that begins with it.
-fn unused_prefix<const N: usize>(word: &str, plans: [&LogicalPlan; N]) -> String {
-    let mut taken: Vec<String> = Vec::new();
-    for plan in plans {
-        // It fails only where the closure does.
-        let _ = plan.apply(|node| {
-            taken.extend(node.schema().fields().iter().map(|f| f.name().clone()).filter(|name| name.starts_with(word)));
-            Ok(TreeNodeRecursion::Continue)
-        });
-    }
-    let mut prefixes = (0..).map(|level| format!("{word}{level}_"));
-    prefixes.find(|prefix| !taken.iter().any(|name| name.starts_with(prefix.as_str()))).expect("numbers do not end")
 }
 
 /// The query around, and what has been joined with it.

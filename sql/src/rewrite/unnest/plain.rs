@@ -1,6 +1,6 @@
 //! The sub-queries that DataFusion's own rules join right.
 
-use super::is_correlated;
+use crate::rewrite::outer::is_correlated;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, FetchType, LogicalPlan, Operator, SkipType};
 

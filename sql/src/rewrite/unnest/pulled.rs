@@ -1,7 +1,7 @@
 //! The rows of a sub-query in LATERAL whose only tie to the query around it are conditions in a line of filters: they
 //! become the condition of the join, without a domain.
 
-use super::is_correlated;
+use crate::rewrite::outer::is_correlated;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result as PlanResult};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
