@@ -380,8 +380,12 @@ fn in_list(list: InList, schema: &DFSchema, context: &RewriteContext) -> Result<
     let value = bring(*expr, &common, schema, context)?;
     // DataFusion takes what it can compute of no rows for a constant, such as a CASE: what is none is compared alone.
     let is_constant = |item: &Expr| !item.any_column_refs() && !item.contains_outer() && !item.is_volatile();
-    if value.is_volatile() || list.iter().all(is_constant) {
+    if list.iter().all(is_constant) {
         return Ok(Expr::InList(InList::new(Box::new(value), list, negated)));
+    }
+    if value.is_volatile() {
+        let error = "a value that is never the same twice is not there yet in front of IN with more than constants";
+        return Err(Error::unsupported("query.unsupported", error).hint("compute the value in a sub-query of FROM"));
     }
     let (constants, others): (Vec<Expr>, Vec<Expr>) = list.into_iter().partition(is_constant);
     let constants =

@@ -21,6 +21,7 @@ impl Dice {
 }
 
 /// Which queries are made.
+#[derive(Clone, Copy)]
 pub(super) struct Seeds {
     first: u64,
     count: u64,
@@ -457,8 +458,8 @@ fn seeds_that_failed_once() {
 #[test]
 fn streams_equal_batches() {
     let (mut failed, mut refused) = (Vec::new(), 0);
-    let Seeds { first, count } = Seeds::asked(60);
-    for seed in Seeds::asked(60).each() {
+    let seeds @ Seeds { first, count } = Seeds::asked(60);
+    for seed in seeds.each() {
         match check(seed) {
             Ok(Checked::Same) => {}
             Ok(Checked::Refused(_)) => refused += 1,
